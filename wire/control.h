@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The memory that tracer and agent share, and the protocol on it. Layout only.
+ *
+ * One memfd, mapped once in each process:
+ *
+ *     offset 0                          struct tl_control
+ *     TL_RINGS_OFFSET + i * 128         struct tl_ring, one a thread slot, i < TL_THREADS_MAX
+ *     TL_SITES_OFFSET                   struct tl_wire_site[TL_SITES_MAX]
+ *     TL_CHUNKS_OFFSET + i * ring_bytes the chunks of ring i: ring_bytes / TL_CHUNK_BYTES of them
+ *
+ * Commands: the tracer fills the mailbox, writes one byte into the command pipe, and reads one byte
+ * from the answer pipe; the answer is then in the mailbox. One command at a time. When the
+ * command pipe is closed (the tracer has died) the agent takes all sites out and ends. When the
+ * answer pipe is closed, the agent's thread has gone: the target has ended or executed another program.
+ *
+ * Rings: one writer (the thread that owns the slot), one reader (the tracer).
+ *
+ *     writer opens a chunk      head - tail < chunks; zeroes it, then head+1 (release)      [W1]
+ *     reader takes a chunk      reads head (acquire) [W1]; all chunks before the newest are complete, but
+ *                               for slots whose writer was interrupted between reserving and storing: zero
+ *     reader gives chunks back  tail (release)                                              [W2]
+ *     writer looks for room     tail (acquire)                                              [W2]
+ *     events in the newest      an 8-byte store each, seen as written once not zero; x86 keeps their order
+ *
+ * Chunk n of a ring lies at index n % chunks. Its first event is always a clock record.
+ */
+#ifndef TL_WIRE_CONTROL_H
+#define TL_WIRE_CONTROL_H
+
+#include <stdint.h>
+
+#define TL_CONTROL_MAGIC 0x31706c74u /* "tlp1" */
+#define TL_AGENT_VERSION 1u
+
+#define TL_THREADS_MAX 1024u
+#define TL_SITES_MAX (1u << 20)
+#define TL_CHUNK_BYTES 32768u
+#define TL_RING_STRIDE 128u
+#define TL_RINGS_OFFSET 4096u
+#define TL_SITES_OFFSET (TL_RINGS_OFFSET + TL_THREADS_MAX * TL_RING_STRIDE)
+#define TL_CHUNKS_OFFSET (TL_SITES_OFFSET + (uint64_t)TL_SITES_MAX * 64u)
+
+enum tl_command {
+    TL_COMMAND_NONE = 0,
+    TL_COMMAND_ARM,    /* sites[first .. first+count): verify all, build stubs, poke in one batch */
+    TL_COMMAND_DISARM, /* take every site out again */
+    TL_COMMAND_QUIT,   /* disarm, give SIGTRAP and SIGILL back, end the agent's thread */
+    TL_COMMAND_PING,   /* do nothing, answer */
+};
+
+enum tl_ring_mode {
+    TL_RING_STREAM = 0, /* full: drop the newest, count them */
+    TL_RING_FLIGHT = 1, /* full: overwrite the oldest */
+};
+
+/* Who writes: T tracer, A agent (its own thread), F any thread of the target. */
+struct tl_control {
+    uint32_t magic, version; /* T before the agent starts */
+    uint32_t ring_bytes;     /* T: chunks of one thread, a multiple of TL_CHUNK_BYTES, at least two */
+    uint32_t mode;           /* T: enum tl_ring_mode */
+    uint32_t tracer_pid;     /* T: to name it to another tracer */
+    uint32_t reserved0;
+
+    uint32_t command;    /* T */
+    uint32_t status;     /* A: enum tl_status */
+    uint32_t site_first; /* T */
+    uint32_t site_count; /* T */
+    uint64_t detail;     /* A: an address, or an errno, that belongs to a refusal */
+
+    uint64_t batches;      /* A: pokes done */
+    uint64_t membarriers;  /* A: serialisations done */
+    uint64_t sites_armed;  /* A: standing now */
+    uint64_t poke_tsc;     /* A: TSC ticks that the last ARM or DISARM took in poking */
+    uint64_t stub_bytes;   /* A: executable memory taken */
+    uint32_t traps;        /* F: int3 and SIGILL hits of ours (relaxed, may lose a few) */
+    uint32_t threads_lost; /* F: events dropped because no thread slot was free */
+    uint32_t gs_taken;     /* F: events dropped because the program itself uses the GS base */
+    uint32_t agent_tid;    /* A: in the target's pid namespace */
+    uint32_t blocked_tid;  /* A: with TL_BUSY after ARM: a thread that blocks SIGTRAP for good */
+    uint32_t reserved1;
+};
+
+enum tl_ring_state {
+    TL_RING_FREE = 0,
+    TL_RING_LIVE = 1, /* F: by compare-and-swap from FREE; T: back to FREE once the thread is gone and all is read */
+};
+
+struct tl_ring {
+    uint32_t state; /* enum tl_ring_state */
+    uint32_t tid;   /* F: in the target's pid namespace */
+    uint32_t head;  /* F: chunks opened since the ring went live */
+    uint32_t lost;  /* F: events dropped, modulo 2^32 */
+    uint32_t serial; /* F: goes up with each owner */
+    uint32_t reserved0[11];
+    uint32_t tail; /* T: chunks given back; on a cache line of its own */
+    uint32_t reserved1[15];
+};
+
+_Static_assert(sizeof(struct tl_ring) == TL_RING_STRIDE, "the ring header is part of the wire format");
+_Static_assert(sizeof(struct tl_control) <= TL_RINGS_OFFSET, "the control block has one page");
+
+#endif
