@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The calls between the agent's files. The agent runs inside a traced process: it never exits the process, never prints, never
+ * allocates from the process's allocator, and takes no lock that a thread of the process may hold.
+ */
+#ifndef TL_AGENT_H
+#define TL_AGENT_H
+
+#include <stdbool.h>
+#include <wire/control.h>
+#include <wire/image.h>
+#include <wire/site.h>
+
+#include <trapline/status.h>
+
+/* arm.c. The text lock of user space is that only the agent's thread pokes. */
+enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *sites, uint32_t count);
+void tli_agent_disarm(struct tl_control *control);
+void tli_agent_disarm_guards(struct tl_control *control);
+
+/* threads.c. Looks whether a thread blocks SIGTRAP or SIGILL; waits a little for those that do for a moment. Returns its
+ * id, or 0. */
+uint32_t tli_agent_blocked_thread(void);
+/* True if SIGTRAP or SIGILL is on its way to some thread. */
+bool tli_agent_signal_pending(void);
+/* True if the program's threads have all ended and only the agent's keeps the process alive. */
+bool tli_agent_alone(void);
+
+#endif

@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * From the tracer's site records to standing sites, and back: chooses a place for each stub, builds it, and pokes all in one
+ * batch. Run by the agent's thread, the only one that pokes.
+ */
+#include <agent/agent.h>
+#include <core/place.h>
+#include <core/poke.h>
+#include <core/stub.h>
+#include <port/linux/linux.h>
+#include <regs.h>
+#include <trapline/port.h>
+#include <wire/event.h>
+
+#define JMP 0xe9
+#define INT3 0xcc
+
+/* A batch in the making. Parts: a window whose jmp finds no place becomes an int3 for each instruction that matters. */
+struct batch {
+    struct tli_site **sites; /* all that will be poked */
+    size_t count, room;
+    struct tli_site **fresh; /* those of them that are not in the table yet */
+    size_t fresh_count;
+    struct tli_site **entry; /* by function id, of this batch */
+    uint32_t entry_count;
+};
+
+/* Sites and shapes live for ever: they are taken from slabs. */
+struct slab {
+    uint8_t *next;
+    size_t left;
+};
+
+static struct slab slab;
+
+#define SLAB_BYTES (1u << 20)
+
+static void *slab_take(size_t size)
+{
+    size = (size + 15) & ~(size_t)15;
+    if (slab.left < size) {
+        slab.next = tl_port_memory(SLAB_BYTES);
+        slab.left = slab.next ? SLAB_BYTES : 0;
+        if (!slab.next)
+            return 0;
+    }
+    void *taken = slab.next;
+    slab.next += size;
+    slab.left -= size;
+    return taken;
+}
+
+static uint8_t starts_of(const struct tl_wire_site *spec)
+{
+    uint8_t starts = 1;
+    unsigned at = 0;
+    struct tl_insn insn;
+    if (spec->tactic != TL_TACTIC_JUMP)
+        return starts;
+    while (at < TLI_SITE_BYTES && at < spec->size &&
+           tl_insn_decode(&insn, spec->bytes + at, spec->size - at, TL_ARCH_MODE) == TL_OK) {
+        starts |= (uint8_t)(1u << at);
+        at += insn.length;
+    }
+    return starts;
+}
+
+static struct tli_stub_target target_of(const struct batch *batch, const struct tl_wire_site *spec)
+{
+    struct tli_stub_target target = {.slow = (uintptr_t)tl_stub_slow};
+    if (spec->kind == TL_SITE_GUARD) {
+        target.slow = (uintptr_t)tl_stub_guard;
+    } else if (spec->function < batch->entry_count && batch->entry[spec->function]) {
+        const struct tli_site *entry = batch->entry[spec->function];
+        target.entry = entry->address;
+        target.entry_silent = entry->stub + entry->label[0];
+    }
+    return target;
+}
+
+/* Reserves a place for the stub and writes it there. */
+static enum tl_status make_stub(const struct batch *batch, const struct tl_wire_site *spec, struct tli_site *site,
+                                struct tli_stub_shape *shape)
+{
+    static uint8_t bytes[TLI_STUB_MAX_BYTES];
+    struct tli_stub_target target = target_of(batch, spec);
+    struct tli_code code = {.address = site->address, .room = sizeof(bytes)};
+    enum tl_status status = tli_stub_build(&code, spec, &target, site, shape);
+    if (status != TL_OK)
+        return status;
+    uint32_t size = code.size;
+    if (site->size == 1)
+        status = tli_place_near(site->address, size, &site->stub);
+    else
+        status = tli_place_jump(site->address, site->starts, size, &site->stub);
+    if (status != TL_OK)
+        return status;
+    code = (struct tli_code){.bytes = bytes, .address = site->stub, .room = sizeof(bytes)};
+    status = tli_stub_build(&code, spec, &target, site, shape);
+    if (status == TL_OK)
+        status = tl_port_text_write(site->stub, bytes, size);
+    if (status != TL_OK)
+        tli_place_undo(site->stub, size);
+    return status;
+}
+
+/* Gives an old stub the function id of this session. No site leads to it; a thread asleep in it since the session before would
+ * record under the new id, which names the same function. */
+static enum tl_status rename_stub(const struct tli_site *site, uint32_t function)
+{
+    const struct tli_stub_shape *shape = site->shape;
+    for (unsigned i = 0; i < 2u * shape->records; i++) {
+        unsigned kind = i < 2 && shape->kind == TL_SITE_ENTRY ? TL_EVENT_ENTRY : TL_EVENT_EXIT;
+        uint32_t word = tli_event_word(kind, function);
+        enum tl_status status = tl_port_text_write(site->stub + shape->event[i], &word, sizeof(word));
+        if (status != TL_OK)
+            return status;
+    }
+    return TL_OK;
+}
+
+static struct tli_site *reuse(const struct tl_wire_site *spec, uint8_t size)
+{
+    struct tli_site *site = tli_site_any((uintptr_t)spec->address);
+    if (!site || site->size != size || !site->shape || !tli_stub_matches(site->shape, spec) ||
+        atomic_load_explicit(&site->state, memory_order_relaxed) != TLI_SITE_GONE) /* relaxed: ours to write */
+        return 0;
+    return rename_stub(site, spec->function) == TL_OK ? site : 0;
+}
+
+static void set_bytes(struct tli_site *site, const struct tl_wire_site *spec)
+{
+    uint32_t distance = (uint32_t)(site->stub - (site->address + TLI_SITE_BYTES));
+    for (unsigned i = 0; i < TLI_SITE_BYTES; i++) {
+        site->old_bytes[i] = spec->bytes[i];
+        site->new_bytes[i] = i == 0 ? JMP : (uint8_t)(distance >> 8 * (i - 1));
+    }
+    if (site->size == 1)
+        site->new_bytes[0] = INT3;
+}
+
+static enum tl_status add(struct batch *batch, const struct tl_wire_site *spec)
+{
+    uint8_t size = spec->tactic == TL_TACTIC_JUMP ? TLI_SITE_BYTES : 1, found[TL_SITE_MAX_BYTES];
+    uintptr_t address = (uintptr_t)spec->address;
+    if (spec->size == 0 || spec->size > TL_SITE_MAX_BYTES || spec->size < size || batch->count == batch->room)
+        return TL_BAD_ARGUMENT;
+    if (tl_port_text_read(address, found, spec->size) != TL_OK)
+        return TL_NO_TEXT;
+    for (unsigned i = 0; i < spec->size; i++)
+        if (found[i] != spec->bytes[i])
+            return TL_TEXT_DIFFERS;
+    if (tli_site_overlaps(address, size))
+        return TL_OVERLAP;
+    struct tli_site *site = reuse(spec, size);
+    if (!site) {
+        site = slab_take(sizeof(*site));
+        struct tli_stub_shape *shape = slab_take(sizeof(*shape));
+        if (!site || !shape)
+            return TL_NO_MEMORY;
+        site->address = address;
+        site->size = size;
+        site->starts = starts_of(spec);
+        site->guard = spec->kind == TL_SITE_GUARD;
+        site->shape = shape;
+        enum tl_status status = make_stub(batch, spec, site, shape);
+        if (status != TL_OK)
+            return status;
+        set_bytes(site, spec);
+        atomic_store_explicit(&site->state, TLI_SITE_GONE, memory_order_relaxed); /* relaxed: nobody sees it yet */
+        batch->fresh[batch->fresh_count++] = site;
+    }
+    batch->sites[batch->count++] = site;
+    if (spec->kind == TL_SITE_ENTRY && spec->function < batch->entry_count)
+        batch->entry[spec->function] = site;
+    return TL_OK;
+}
+
+/* One int3 for each instruction of the window that matters: the first of an entry, each exit, each branch of a redirection. */
+static enum tl_status add_traps(struct batch *batch, const struct tl_wire_site *spec)
+{
+    unsigned at = 0;
+    struct tl_insn insn;
+    for (unsigned i = 0; i < spec->insns; i++) {
+        if (tl_insn_decode(&insn, spec->bytes + at, spec->size - at, TL_ARCH_MODE) != TL_OK)
+            return TL_NO_INSTRUCTION;
+        bool leaves = spec->exits >> i & 1, entry = i == 0 && spec->kind == TL_SITE_ENTRY;
+        bool back = spec->kind == TL_SITE_REDIRECT && insn.rel_size != 0 && insn.class != TL_INSN_CALL_REL;
+        if (entry || leaves || back) {
+            struct tl_wire_site one = *spec;
+            one.address += at;
+            one.kind = entry ? TL_SITE_ENTRY : spec->kind == TL_SITE_ENTRY ? TL_SITE_BODY : spec->kind;
+            one.tactic = TL_TACTIC_TRAP;
+            one.size = insn.length;
+            one.insns = 1;
+            one.exits = leaves;
+            for (unsigned k = 0; k < insn.length; k++)
+                one.bytes[k] = spec->bytes[at + k];
+            enum tl_status status = add(batch, &one);
+            if (status != TL_OK)
+                return status;
+        }
+        at += insn.length;
+    }
+    return TL_OK;
+}
+
+static void add_spec(struct batch *batch, struct tl_wire_site *spec)
+{
+    size_t count = batch->count, fresh = batch->fresh_count;
+    enum tl_status status = add(batch, spec);
+    if (status == TL_NO_MEMORY && spec->tactic == TL_TACTIC_JUMP && spec->kind != TL_SITE_GUARD) {
+        status = add_traps(batch, spec);
+        if (status == TL_OK)
+            spec->tactic = TL_TACTIC_TRAP;
+    }
+    if (status != TL_OK) { /* all of a window or nothing */
+        batch->count = count;
+        batch->fresh_count = fresh;
+        spec->tactic = TL_TACTIC_NONE;
+    }
+    spec->status = (uint8_t)status;
+}
+
+/* Heap sort by address: no recursion, no memory, and the input is nearly sorted anyway. */
+static void sift(struct tli_site **sites, size_t root, size_t count)
+{
+    for (;;) {
+        size_t child = 2 * root + 1;
+        if (child >= count)
+            return;
+        if (child + 1 < count && sites[child]->address < sites[child + 1]->address)
+            child++;
+        if (sites[root]->address >= sites[child]->address)
+            return;
+        struct tli_site *swap = sites[root];
+        sites[root] = sites[child];
+        sites[child] = swap;
+        root = child;
+    }
+}
+
+static void sort(struct tli_site **sites, size_t count)
+{
+    for (size_t i = count / 2; i-- > 0;)
+        sift(sites, i, count);
+    for (size_t end = count; end-- > 1;) {
+        struct tli_site *swap = sites[0];
+        sites[0] = sites[end];
+        sites[end] = swap;
+        sift(sites, 0, end);
+    }
+}
+
+/* Takes sites out that overlap the one before; the plan gives none, so which one goes does not matter. */
+static size_t without_overlaps(struct tli_site **sites, size_t count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct tli_site *last = kept ? sites[kept - 1] : 0;
+        if (last && sites[i]->shape && last->address + last->size > sites[i]->address)
+            sites[i]->shape = 0;
+        if (sites[i]->shape)
+            sites[kept++] = sites[i];
+    }
+    return kept;
+}
+
+static void set_state(struct tli_site *const *sites, size_t count, enum tli_site_state state)
+{
+    for (size_t i = 0; i < count; i++)
+        /* release: the stub is written. Pairs with the acquire in trap.c; before an int3 stands, nobody looks. */
+        atomic_store_explicit(&sites[i]->state, state, memory_order_release);
+}
+
+/* Pokes; a site whose bytes have changed under us meanwhile is left out. */
+static enum tl_status poke(struct tli_site **sites, size_t count, enum tli_poke_direction direction)
+{
+    size_t differs = 0;
+    while (tli_poke(sites, count, direction, &differs) == TL_TEXT_DIFFERS) {
+        set_state(sites + differs, 1, TLI_SITE_GONE);
+        for (size_t i = differs + 1; i < count; i++)
+            sites[i - 1] = sites[i];
+        count--;
+    }
+    return TL_OK;
+}
+
+/* Guards come and go page by page, without an int3: a thread may have SIGTRAP blocked while they are not all in place. */
+static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct tli_site *site = sites[i];
+        if (tli_poke_verify(site, in ? TLI_POKE_ARM : TLI_POKE_DISARM))
+            (void)tli_text_swap(site->address, in ? site->new_bytes : site->old_bytes, site->size);
+        if (!in)
+            set_state(&site, 1, TLI_SITE_GONE);
+    }
+}
+
+static bool make_room(struct batch *batch, const struct tl_wire_site *sites, uint32_t count)
+{
+    uint32_t ids = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        batch->room += sites[i].insns ? sites[i].insns : 1u;
+        ids = sites[i].function > ids ? sites[i].function : ids;
+    }
+    if (ids >= TL_SITES_MAX)
+        return false;
+    batch->entry_count = ids + 1;
+    batch->sites = tl_port_memory(batch->room * sizeof(*batch->sites));
+    batch->fresh = tl_port_memory(batch->room * sizeof(*batch->fresh));
+    batch->entry = tl_port_memory(batch->entry_count * sizeof(*batch->entry));
+    return batch->sites && batch->fresh && batch->entry;
+}
+
+static void free_room(struct batch *batch)
+{
+    if (batch->sites)
+        tl_port_memory_free(batch->sites, batch->room * sizeof(*batch->sites));
+    if (batch->fresh)
+        tl_port_memory_free(batch->fresh, batch->room * sizeof(*batch->fresh));
+    if (batch->entry)
+        tl_port_memory_free(batch->entry, batch->entry_count * sizeof(*batch->entry));
+}
+
+enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *sites, uint32_t count)
+{
+    struct batch batch = {0};
+    bool guards = count != 0;
+    for (uint32_t i = 0; i < count; i++)
+        guards = guards && sites[i].kind == TL_SITE_GUARD;
+    control->blocked_tid = guards ? 0 : tli_agent_blocked_thread();
+    if (control->blocked_tid != 0)
+        return TL_BUSY;
+    enum tl_status status = make_room(&batch, sites, count) ? TL_OK : TL_NO_MEMORY;
+    if (status == TL_OK) {
+        /* Entries first: branches back to an entry want to know its stub. */
+        for (uint32_t i = 0; i < count; i++)
+            if (sites[i].kind == TL_SITE_ENTRY)
+                add_spec(&batch, &sites[i]);
+        for (uint32_t i = 0; i < count; i++)
+            if (sites[i].kind != TL_SITE_ENTRY)
+                add_spec(&batch, &sites[i]);
+        sort(batch.sites, batch.count);
+        batch.count = without_overlaps(batch.sites, batch.count);
+        sort(batch.fresh, batch.fresh_count);
+        batch.fresh_count = without_overlaps(batch.fresh, batch.fresh_count);
+        set_state(batch.sites, batch.count, TLI_SITE_STANDING);
+        status = tli_site_publish(batch.fresh, batch.fresh_count);
+        if (status != TL_OK)
+            set_state(batch.sites, batch.count, TLI_SITE_GONE);
+    }
+    if (status == TL_OK) {
+        uint64_t before = tl_port_clock();
+        if (guards)
+            swap_guards(batch.sites, batch.count, true);
+        else
+            status = poke(batch.sites, batch.count, TLI_POKE_ARM);
+        control->poke_tsc = tl_port_clock() - before;
+        control->sites_armed += batch.count;
+    }
+    control->stub_bytes = tli_place_bytes();
+    free_room(&batch);
+    return status;
+}
+
+/* Collects the standing sites, guards or not, into memory of room bytes. */
+static struct tli_site **standing(bool guards, size_t *count, size_t *room)
+{
+    const struct tli_table *table = tli_site_table();
+    *count = 0;
+    *room = table ? table->count * sizeof(struct tli_site *) : 0;
+    struct tli_site **sites = *room ? tl_port_memory(*room) : 0;
+    for (size_t i = 0; sites && i < table->count; i++) {
+        struct tli_site *site = table->sites[i];
+        /* relaxed: ours to write */
+        if (atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_STANDING && site->guard == guards)
+            sites[(*count)++] = site;
+    }
+    return sites;
+}
+
+void tli_agent_disarm(struct tl_control *control)
+{
+    size_t count, room;
+    struct tli_site **sites = standing(false, &count, &room);
+    if (!sites)
+        return;
+    uint64_t before = tl_port_clock();
+    set_state(sites, count, TLI_SITE_LEAVING);
+    poke(sites, count, TLI_POKE_DISARM);
+    control->poke_tsc = tl_port_clock() - before;
+    control->sites_armed = 0;
+    tl_port_memory_free(sites, room);
+}
+
+void tli_agent_disarm_guards(struct tl_control *control)
+{
+    size_t count, room;
+    struct tli_site **sites = standing(true, &count, &room);
+    (void)control;
+    if (!sites)
+        return;
+    swap_guards(sites, count, false);
+    tl_port_memory_free(sites, room);
+}

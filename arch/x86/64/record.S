@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The hot path: the template of one record, copied into every stub with its constants filled in. Its instructions are the
+ * price of a traced call; `make budget` counts them. What is rare (first event of a thread, full chunk, new clock word)
+ * is in core/ring.c, reached by the cold template. Described by struct tl_record_template, read by core/stub.c.
+ *
+ * Everything is kept: all registers and the flags (GCC's -fipa-ra lets a local caller rely on what it has seen its callee leave
+ * alone). lahf/seto, add/sahf keep the flags at a fraction of pushf/popf.
+ *
+ * A signal may arrive anywhere in here and its handler may record through the same block, hence the order: read the cursor,
+ * read the clock, then reserve the slot by compare-and-exchange (no lock prefix: only this thread competes
+ * with itself). It fails if a handler recorded in between, and all is read again; so within a ring the clock never goes
+ * back. The store to the reserved slot comes last: a slot that is still zero is not written yet.
+ */
+#include "thread.h"
+
+        .section .rodata.record, "a", @progbits
+
+.macro RECORD name, skip
+        .globl  tl_record_\name
+        .hidden tl_record_\name
+tl_record_\name:
+.if \skip
+        lea     -128(%rsp), %rsp                /* not an entry: the red zone may be in use */
+.endif
+        push    %rax
+        push    %rcx
+        push    %rdx
+        push    %rsi
+        lahf
+        seto    %al
+        push    %rax
+1:      rdgsbase %rcx
+        test    %rcx, %rcx                      /* a thread that has never recorded */
+        .byte   0x0f, 0x84                      /* jz cold */
+.Lslow0_\name:
+        .long   0
+        rdfsbase %rax
+        cmp     %rax, TL_THREAD_POINTER(%rcx)   /* a new thread inherits its parent's block */
+        .byte   0x0f, 0x85                      /* jne cold */
+.Lslow1_\name:
+        .long   0
+        mov     TL_THREAD_CURSOR(%rcx), %rsi
+        cmp     TL_THREAD_LIMIT(%rcx), %rsi
+        .byte   0x0f, 0x83                      /* jae cold */
+.Lslow2_\name:
+        .long   0
+        rdtsc
+        cmp     %edx, TL_THREAD_CLOCK_HIGH(%rcx)
+        .byte   0x0f, 0x85                      /* jne cold */
+.Lslow3_\name:
+        .long   0
+        .byte   0x48, 0xba                      /* movabs $event, %rdx */
+        .long   0
+.Levent_\name:
+        .long   0
+        or      %rax, %rdx
+        mov     %rsi, %rax
+        add     $8, %rsi
+        cmpxchg %rsi, TL_THREAD_CURSOR(%rcx)
+        jne     1b
+        mov     %rdx, (%rax)
+.Ldone_\name:
+        pop     %rax
+        add     $0x7f, %al
+        sahf
+        pop     %rsi
+        pop     %rdx
+        pop     %rcx
+        pop     %rax
+.if \skip
+        lea     128(%rsp), %rsp
+.endif
+.Lend_\name:
+.endm
+
+        RECORD entry, 0
+        RECORD exit, 1
+
+/* The cold half of a record: pushes the event's upper word and calls the agent. Flags and the four registers are saved by
+ * the hot half, which it returns to. */
+        .globl  tl_record_cold
+        .hidden tl_record_cold
+tl_record_cold:
+        .byte   0x68                            /* push $event */
+.Lcold_event:
+        .long   0
+        .byte   0xff, 0x15                      /* call *pointer(%rip) */
+.Lcold_call:
+        .long   0
+        lea     8(%rsp), %rsp
+        .byte   0xe9                            /* jmp done */
+.Lcold_done:
+        .long   0
+.Lcold_end:
+
+/* The guarded system call: the agent is asked, RCX comes back 0 if it has done the call itself (the kernel leaves RCX
+ * undefined, too). */
+        .globl  tl_record_guard
+        .hidden tl_record_guard
+tl_record_guard:
+        lea     -128(%rsp), %rsp
+        .byte   0xff, 0x15                      /* call *pointer(%rip) */
+.Lguard_call:
+        .long   0
+        lea     128(%rsp), %rsp
+        jrcxz   1f
+        syscall
+1:
+.Lguard_end:
+
+.macro TEMPLATE name
+        .globl  tl_record_\name\()_shape
+        .hidden tl_record_\name\()_shape
+tl_record_\name\()_shape:                       /* struct tl_record_shape */
+        .short  .Lend_\name - tl_record_\name
+        .short  .Lslow0_\name - tl_record_\name
+        .short  .Lslow1_\name - tl_record_\name
+        .short  .Lslow2_\name - tl_record_\name
+        .short  .Lslow3_\name - tl_record_\name
+        .short  .Levent_\name - tl_record_\name
+        .short  .Ldone_\name - tl_record_\name
+.endm
+        .balign 2
+        TEMPLATE entry
+        TEMPLATE exit
+        .globl  tl_record_cold_shape
+        .hidden tl_record_cold_shape
+tl_record_cold_shape:                           /* struct tl_cold_shape */
+        .short  .Lcold_end - tl_record_cold
+        .short  .Lcold_event - tl_record_cold
+        .short  .Lcold_call - tl_record_cold
+        .short  .Lcold_done - tl_record_cold
+        .globl  tl_record_guard_shape
+        .hidden tl_record_guard_shape
+tl_record_guard_shape:                          /* struct tl_guard_shape */
+        .short  .Lguard_end - tl_record_guard
+        .short  .Lguard_call - tl_record_guard
+
+        .section .note.GNU-stack, "", @progbits

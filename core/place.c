@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The stub allocator. See place.h. Address space is taken in blocks of 1 MiB, when a stub wants to lie there; a bitmap a
+ * block says which 16-byte granules are used.
+ */
+#include <core/place.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <trapline/port.h>
+
+#define BLOCK_BYTES (1u << 20)
+#define GRANULE_BYTES 16u
+#define GRANULES (BLOCK_BYTES / GRANULE_BYTES)
+#define BLOCKS_MAX 8192u /* hash table of blocks; 8 GiB of stubs */
+
+struct block {
+    uintptr_t number; /* address / BLOCK_BYTES */
+    uint32_t used;    /* granules */
+    bool known, usable;
+    uint64_t *map;
+};
+
+static struct block *blocks;
+static uint32_t block_count;
+static uint64_t mapped_bytes;
+
+uint64_t tli_place_bytes(void)
+{
+    return mapped_bytes;
+}
+
+/* The block that holds address, mapped if it can be; NULL if it cannot. */
+static struct block *block_at(uintptr_t address)
+{
+    if (!blocks) {
+        blocks = tl_port_memory(BLOCKS_MAX * sizeof(*blocks));
+        if (!blocks)
+            return 0;
+    }
+    uintptr_t number = address / BLOCK_BYTES;
+    uint32_t slot = (uint32_t)(number * 2654435761u) % BLOCKS_MAX;
+    while (blocks[slot].known && blocks[slot].number != number)
+        slot = (slot + 1) % BLOCKS_MAX;
+    struct block *block = &blocks[slot];
+    if (!block->known) {
+        if (number == 0 || block_count == BLOCKS_MAX * 3 / 4)
+            return 0;
+        uint64_t *map = tl_port_memory(GRANULES / 8);
+        if (!map)
+            return 0;
+        block_count++;
+        block->known = true;
+        block->number = number;
+        block->map = map;
+        block->usable = tl_port_exec_map(number * BLOCK_BYTES, BLOCK_BYTES) == TL_OK;
+        if (block->usable)
+            mapped_bytes += BLOCK_BYTES;
+        else
+            tl_port_memory_free(map, GRANULES / 8);
+    }
+    return block->usable ? block : 0;
+}
+
+/* Number of free granules from first on, at most wanted; in whole words where possible. */
+static uint32_t free_run(const struct block *block, uint32_t first, uint32_t wanted)
+{
+    uint32_t n = 0;
+    while (n < wanted && first + n < GRANULES && !(block->map[(first + n) / 64] >> (first + n) % 64 & 1))
+        n++;
+    return n;
+}
+
+static void mark(struct block *block, uint32_t first, uint32_t count, bool used)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        if (used)
+            block->map[i / 64] |= 1ull << i % 64;
+        else
+            block->map[i / 64] &= ~(1ull << i % 64);
+    }
+    block->used = used ? block->used + count : block->used - count;
+}
+
+static uint32_t granules_of(uintptr_t address, uint32_t size)
+{
+    return (uint32_t)((address + size - 1) / GRANULE_BYTES - address / GRANULE_BYTES) + 1;
+}
+
+/* Takes size bytes at exactly address if they are free; a stub does not cross a block's end. If not, *skip is how far the next
+ * address worth trying is. */
+static bool take(uintptr_t address, uint32_t size, uint32_t *skip)
+{
+    uint32_t offset = address % BLOCK_BYTES;
+    if (offset + size > BLOCK_BYTES) {
+        *skip = BLOCK_BYTES - offset;
+        return false;
+    }
+    struct block *block = block_at(address);
+    if (!block || block->used > GRANULES - size / GRANULE_BYTES) {
+        *skip = BLOCK_BYTES - offset;
+        return false;
+    }
+    uint32_t first = offset / GRANULE_BYTES, wanted = granules_of(address, size);
+    uint32_t run = free_run(block, first, wanted);
+    if (run < wanted) {
+        *skip = (run + 1) * GRANULE_BYTES - offset % GRANULE_BYTES;
+        return false;
+    }
+    mark(block, first, wanted, true);
+    return true;
+}
+
+void tli_place_undo(uintptr_t stub, uint32_t size)
+{
+    struct block *block = block_at(stub);
+    TL_ASSERT(block);
+    mark(block, stub % BLOCK_BYTES / GRANULE_BYTES, granules_of(stub, size), false);
+}
+
+/* Bytes that trap when executed: int3, then opcodes that are invalid in 64-bit mode (SIGILL). In the displacement's top byte they decide how
+ * far away the stub is, so the list is ordered by how little is in the way there: far above first, where neither the
+ * program's heap nor its libraries are, for programs at fixed low addresses; but 0xcc, about 860 MB below,
+ * before all. 0xd5 is left out (a prefix on newer processors), as are 0x62, 0x82, 0xc4 and 0xc5. */
+static const uint8_t traps_top[] = {0xcc, 0xce, 0xd4, 0x60, 0x61, 0x3f, 0x37, 0x2f, 0x27,
+                                    0x9a, 0x1f, 0x1e, 0x17, 0x16, 0x0e, 0xea};
+static const uint8_t traps_low[] = {0xcc, 0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f,
+                                    0x37, 0x3f, 0x60, 0x61, 0x9a, 0xce, 0xd4, 0xea};
+/* Top bytes when any will do: 256 MB below and further, then above, last close by. */
+static const uint8_t free_top[] = {0xf0, 0xe8, 0xe0, 0xd8, 0xd0, 0xc8, 0xc0, 0xb8, 0xb0, 0xa8, 0xa0, 0x98, 0x90, 0x40, 0x48,
+                                   0x50, 0x58, 0x60, 0x68, 0x38, 0x30, 0x28, 0x20, 0x18, 0x10, 0xf8, 0xfc, 0xfe, 0x08, 0x04};
+
+/* The choices for one byte of the displacement. */
+struct choice {
+    const uint8_t *list; /* NULL: all 256 values, from first on, wrapping */
+    uint32_t count;
+    uint8_t first;
+};
+
+static uint8_t chosen(const struct choice *choice, uint32_t i)
+{
+    return choice->list ? choice->list[i] : (uint8_t)(choice->first + i);
+}
+
+/* Where the search for this kind of site went well last time: neighbours want neighbours. */
+static struct {
+    uint8_t second[16];
+} hint;
+
+/* All low halves (bytes 0 and 1) for a fixed upper half. */
+static bool search_low(uintptr_t base, const struct choice *one, const struct choice *zero, uint32_t size,
+                       uintptr_t *stub)
+{
+    uint32_t skip;
+    if (!one->list && !zero->list) { /* 64 KiB in a row */
+        for (uint32_t low = 0; low < 0x10000; low += skip) {
+            if (take(base + low, size, &skip)) {
+                *stub = base + low;
+                return true;
+            }
+        }
+        return false;
+    }
+    for (uint32_t i = 0; i < one->count; i++) {
+        uintptr_t row = base + ((uintptr_t)chosen(one, i) << 8);
+        if (!zero->list) {
+            for (uint32_t low = 0; low < 0x100; low += skip) {
+                if (take(row + low, size, &skip)) {
+                    *stub = row + low;
+                    return true;
+                }
+            }
+            continue;
+        }
+        for (uint32_t k = 0; k < zero->count; k++) {
+            if (take(row + zero->list[k], size, &skip)) {
+                *stub = row + zero->list[k];
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool search(uintptr_t from, uint8_t starts, uint32_t size, uintptr_t *stub)
+{
+    unsigned kind = starts >> 1 & 15;
+    struct choice byte[4];
+    for (unsigned i = 0; i < 4; i++) {
+        bool start = kind >> i & 1;
+        byte[i] = (struct choice){start ? traps_low : 0, start ? sizeof(traps_low) : 256, 0};
+    }
+    byte[3].list = kind & 8 ? traps_top : free_top;
+    byte[3].count = kind & 8 ? sizeof(traps_top) : sizeof(free_top);
+    if (!byte[2].list)
+        byte[2].first = hint.second[kind];
+    for (uint32_t top = 0; top < byte[3].count; top++) {
+        for (uint32_t second = 0; second < byte[2].count; second++) {
+            uint32_t upper = (uint32_t)chosen(&byte[3], top) << 24 | (uint32_t)chosen(&byte[2], second) << 16;
+            uintptr_t base = from + (uintptr_t)(intptr_t)(int32_t)upper;
+            /* Below address 0, or beyond the end of user addresses: not a place. */
+            if ((upper >> 31) ? base > from : base < from)
+                continue;
+            if (search_low(base, &byte[1], &byte[0], size, stub)) {
+                hint.second[kind] = chosen(&byte[2], second);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uintptr_t *stub)
+{
+    return search(site + 5, starts, size, stub) ? TL_OK : TL_NO_MEMORY;
+}
+
+enum tl_status tli_place_near(uintptr_t site, uint32_t size, uintptr_t *stub)
+{
+    return tli_place_jump(site, 1, size, stub);
+}

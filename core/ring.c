@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The slow half of recording: a thread's first event, a full chunk, a new clock word, a forked child. See ring.h.
+ */
+#include <core/ring.h>
+#include <trapline/port.h>
+#include <wire/event.h>
+
+struct tli_ring tli_ring;
+
+static _Atomic uint32_t *word_of(uint32_t *field)
+{
+    return (_Atomic uint32_t *)field; /* wire structures are plain; both ends use them so */
+}
+
+static void count(uint32_t *field, uint32_t more)
+{
+    atomic_fetch_add_explicit(word_of(field), more, memory_order_relaxed); /* relaxed: a statistic */
+}
+
+static unsigned slot_of(const struct tli_thread *thread)
+{
+    return (unsigned)(thread - tli_ring.threads->block);
+}
+
+static uintptr_t waste_of(const struct tli_thread *thread)
+{
+    return (uintptr_t)tli_ring.waste + (uintptr_t)slot_of(thread) * TLI_WASTE_BYTES;
+}
+
+static void aim(struct tli_thread *thread, uintptr_t cursor, uintptr_t limit)
+{
+    thread->cursor = cursor;
+    atomic_store_explicit(&thread->limit, limit, memory_order_relaxed); /* relaxed: [R1] decides */
+}
+
+/* Counts what lies in the waste as lost. */
+static void settle_loss(struct tli_thread *thread)
+{
+    if (thread->losing && thread->session != 0) {
+        uint32_t lost = (uint32_t)((thread->cursor - waste_of(thread)) / TL_EVENT_BYTES);
+        count(&tli_ring.rings[slot_of(thread)].lost, lost);
+        thread->lost_run += lost;
+    }
+}
+
+/* The next chunk, zeroed, or the waste if the tracer has not given one back. Returns false for the waste. */
+static bool next_chunk(struct tli_thread *thread)
+{
+    struct tl_ring *ring = &tli_ring.rings[slot_of(thread)];
+    uint32_t head = atomic_load_explicit(word_of(&ring->head), memory_order_relaxed); /* relaxed: ours to write */
+    /* [W2] acquire: the tracer's reads of the chunk are done. Pairs with its release of tail. */
+    uint32_t tail = atomic_load_explicit(word_of(&ring->tail), memory_order_acquire);
+    settle_loss(thread);
+    thread->losing = !tli_ring.flight && head - tail >= tli_ring.chunk_count;
+    if (thread->losing) {
+        aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES);
+        return false;
+    }
+    uintptr_t chunk = tli_ring.chunks + (uintptr_t)slot_of(thread) * tli_ring.ring_bytes +
+                      (uintptr_t)(head % tli_ring.chunk_count) * TL_CHUNK_BYTES;
+    for (uint64_t *slot = (uint64_t *)chunk; slot < (uint64_t *)(chunk + TL_CHUNK_BYTES); slot++)
+        *slot = 0;
+    /* [W1] release: the chunk is zero before it is seen. Pairs with the tracer's acquire of head. Else: it takes events of
+     * the lap before for new ones. */
+    atomic_store_explicit(word_of(&ring->head), head + 1, memory_order_release);
+    aim(thread, chunk, chunk + TL_CHUNK_BYTES);
+    return true;
+}
+
+static void put(struct tli_thread *thread, uint64_t event)
+{
+    /* One 8-byte store, seen whole. volatile: neither split nor merged with a neighbour. */
+    *(volatile uint64_t *)thread->cursor = event;
+    thread->cursor += TL_EVENT_BYTES;
+}
+
+/* Records with all the room that a clock record and a note of lost events want. */
+static void record(struct tli_thread *thread, uint32_t word)
+{
+    bool fresh = false;
+    if (thread->cursor + 3 * TL_EVENT_BYTES > atomic_load_explicit(&thread->limit, memory_order_relaxed))
+        fresh = next_chunk(thread); /* relaxed above: if it was set to 0 meanwhile, the check [R1] comes later */
+    uint64_t now = tl_port_clock();
+    uint32_t high = (uint32_t)(now >> 32);
+    if (fresh || high != thread->clock_high)
+        put(thread, TL_EVENT(now, TL_EVENT_CLOCK, high));
+    thread->clock_high = high;
+    if (fresh && thread->lost_run != 0) {
+        uint32_t lost = thread->lost_run < TL_EVENT_VALUE_MAX ? thread->lost_run : TL_EVENT_VALUE_MAX;
+        put(thread, TL_EVENT(now, TL_EVENT_LOST, lost));
+        thread->lost_run = 0;
+    }
+    put(thread, (uint64_t)word << 32 | (uint32_t)now);
+}
+
+static bool claim_slot(uint32_t slot, uint32_t self)
+{
+    uint32_t last = tli_ring.owner[slot];
+    if (last != 0 && last != self && tl_port_thread_exists(last))
+        return false; /* it may be asleep between reserving a slot and storing to it */
+    uint32_t expected = TL_RING_FREE;
+    /* acquire: what the tracer wrote before it freed the ring. Pairs with its release of state. */
+    return atomic_compare_exchange_strong_explicit(word_of(&tli_ring.rings[slot].state), &expected, TL_RING_LIVE,
+                                                   memory_order_acquire, memory_order_relaxed);
+}
+
+static struct tli_thread *own(uint32_t slot, uint32_t self, uint32_t session)
+{
+    struct tli_thread *thread = &tli_ring.threads->block[slot];
+    struct tl_ring *ring = &tli_ring.rings[slot];
+    tli_ring.owner[slot] = self;
+    ring->tid = self;
+    ring->serial++;
+    thread->owner = self;
+    thread->losing = 0;
+    thread->lost_run = 0;
+    thread->session = session;
+    aim(thread, 0, 0);
+    thread->pointer = tl_port_thread_pointer();
+    tl_port_thread_block_set(thread);
+    return thread;
+}
+
+static struct tli_thread *claim(struct tli_thread *before, uint32_t session)
+{
+    uint32_t self = tl_port_thread_id();
+    if (before && claim_slot(slot_of(before), self))
+        return own(slot_of(before), self, session);
+    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++)
+        if (atomic_load_explicit(word_of(&tli_ring.rings[slot].state), memory_order_relaxed) == TL_RING_FREE &&
+            claim_slot(slot, self)) /* relaxed: only a hint, claim_slot() decides */
+            return own(slot, self, session);
+    return 0;
+}
+
+/* In a forked child nobody reads the rings: its threads write into the waste for ever, at the price of a record. */
+static void mute(void)
+{
+    struct tli_threads *threads = tli_ring.threads;
+    uint32_t slot = atomic_fetch_add_explicit(&threads->mute_count, 1, memory_order_relaxed); /* relaxed: only unique */
+    if (slot >= TL_THREADS_MAX)
+        return;
+    struct tli_thread *thread = &threads->block[slot];
+    aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES);
+    thread->clock_high = (uint32_t)(tl_port_clock() >> 32);
+    thread->pointer = tl_port_thread_pointer();
+    tl_port_thread_block_set(thread);
+}
+
+/* The block that the current thread's segment base leads to, if it is one of ours; *foreign: it is somebody else's. */
+static struct tli_thread *current(bool *foreign)
+{
+    uintptr_t base = (uintptr_t)tl_port_thread_block();
+    uintptr_t first = (uintptr_t)tli_ring.threads->block;
+    *foreign = base != 0 && (base < first || base >= first + sizeof(tli_ring.threads->block));
+    return base == 0 || *foreign ? 0 : (struct tli_thread *)base;
+}
+
+static void slow(uint32_t word)
+{
+    bool foreign;
+    struct tli_thread *thread = current(&foreign);
+    bool mine = thread && thread->pointer == tl_port_thread_pointer();
+    if (!tli_ring.threads->alive) {
+        if (mine && thread->pointer != 0 && atomic_load_explicit(&thread->limit, memory_order_relaxed) != 0) {
+            aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES); /* relaxed: our own */
+            thread->clock_high = (uint32_t)(tl_port_clock() >> 32);
+        } else if (!foreign) {
+            mute();
+        }
+        return;
+    }
+    /* acquire: the session's fields are filled. Pairs with the release in tli_ring_start(). */
+    uint32_t session = atomic_load_explicit(&tli_ring.session, memory_order_acquire);
+    if (session == 0)
+        return;
+    if (foreign) {
+        count(&tli_ring.control->gs_taken, 1);
+        return;
+    }
+    if (!mine || thread->session != session)
+        thread = claim(mine ? thread : 0, session);
+    if (!thread) {
+        count(&tli_ring.control->threads_lost, 1);
+        return;
+    }
+    record(thread, word);
+    /* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that the session
+     * has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session. */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load_explicit(&tli_ring.session, memory_order_seq_cst) != session)
+        atomic_store_explicit(&thread->limit, 0, memory_order_relaxed);
+}
+
+void tli_ring_slow(uint32_t word)
+{
+    uint64_t state = tl_port_interrupts_off();
+    slow(word);
+    tl_port_interrupts_restore(state);
+}
+
+void tli_ring_start(struct tl_control *control, uint32_t session)
+{
+    TL_ASSERT(session != 0 && tli_ring.threads && tli_ring.waste);
+    tli_ring.control = control;
+    tli_ring.rings = (struct tl_ring *)((uintptr_t)control + TL_RINGS_OFFSET);
+    tli_ring.chunks = (uintptr_t)control + (uintptr_t)TL_CHUNKS_OFFSET;
+    tli_ring.ring_bytes = control->ring_bytes;
+    tli_ring.chunk_count = control->ring_bytes / TL_CHUNK_BYTES;
+    tli_ring.flight = control->mode == TL_RING_FLIGHT;
+    tli_ring.threads->alive = 1;
+    atomic_store_explicit(&tli_ring.threads->mute_count, 0, memory_order_relaxed); /* relaxed: no child of ours yet */
+    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++) /* blocks of the session before, or of the process we were forked from */
+        atomic_store_explicit(&tli_ring.threads->block[slot].limit, 0, memory_order_relaxed);
+    /* release: see slow(). */
+    atomic_store_explicit(&tli_ring.session, session, memory_order_release);
+}
+
+void tli_ring_stop(void)
+{
+    atomic_store_explicit(&tli_ring.session, 0, memory_order_seq_cst); /* [R1] see slow() */
+    atomic_thread_fence(memory_order_seq_cst);
+    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++) {
+        struct tli_thread *thread = &tli_ring.threads->block[slot];
+        if (thread->pointer == 0 && thread->owner == 0)
+            continue;
+        settle_loss(thread);
+        thread->losing = 0;
+        atomic_store_explicit(&thread->limit, 0, memory_order_seq_cst);
+    }
+}

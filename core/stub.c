@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Building stubs. See stub.h; the templates are in arch/x86/.../record.S.
+ */
+#include <core/stub.h>
+#include <record.h>
+#include <regs.h>
+#include <wire/event.h>
+
+struct record {
+    uint32_t hot;   /* offset of the hot half in the code */
+    uint32_t event; /* upper word */
+    const struct tl_record_shape *shape;
+};
+
+struct build {
+    struct tli_code *code;
+    const struct tl_wire_site *spec;
+    const struct tli_stub_target *target;
+    struct tl_insn insn[TL_SITE_MAX_INSNS];
+    uint8_t offset[TL_SITE_MAX_INSNS];  /* in the window */
+    uint32_t label[TL_SITE_MAX_INSNS];  /* in the code, from the pass before */
+    struct record record[TLI_STUB_RECORDS];
+    unsigned records;
+};
+
+uint32_t tli_event_word(unsigned kind, uint32_t function)
+{
+    return (uint32_t)(TL_EVENT(0, kind, function) >> 32);
+}
+
+static enum tl_status decode_window(struct build *build)
+{
+    const struct tl_wire_site *spec = build->spec;
+    unsigned at = 0;
+    if (spec->insns == 0 || spec->insns > TL_SITE_MAX_INSNS || spec->size > TL_SITE_MAX_BYTES)
+        return TL_BAD_ARGUMENT;
+    for (unsigned i = 0; i < spec->insns; i++) {
+        if (tl_insn_decode(&build->insn[i], spec->bytes + at, spec->size - at, TL_ARCH_MODE) != TL_OK)
+            return TL_NO_INSTRUCTION;
+        build->offset[i] = (uint8_t)at;
+        at += build->insn[i].length;
+    }
+    return at == spec->size ? TL_OK : TL_BAD_ARGUMENT;
+}
+
+static void emit_record(struct build *build, bool entry)
+{
+    struct tli_code *code = build->code;
+    if (build->records == TLI_STUB_RECORDS) {
+        code->status = TL_NO_ROOM;
+        return;
+    }
+    struct record *record = &build->record[build->records++];
+    record->shape = entry ? &tl_record_entry_shape : &tl_record_exit_shape;
+    record->hot = code->size;
+    record->event = tli_event_word(entry ? TL_EVENT_ENTRY : TL_EVENT_EXIT, build->spec->function);
+    tli_code_bytes(code, entry ? tl_record_entry : tl_record_exit, record->shape->size);
+    tli_code_patch(code, record->hot + record->shape->event, record->event);
+}
+
+/* The cold halves, and the pointer that they share. */
+static void emit_cold(struct build *build, struct tli_stub_shape *shape)
+{
+    struct tli_code *code = build->code;
+    const struct tl_cold_shape *cold = &tl_record_cold_shape;
+    uint32_t pointer = code->size + build->records * cold->size;
+    for (unsigned i = 0; i < build->records; i++) {
+        const struct record *record = &build->record[i];
+        uint32_t at = code->size;
+        tli_code_bytes(code, tl_record_cold, cold->size);
+        tli_code_patch(code, at + cold->event, record->event);
+        tli_code_patch(code, at + cold->call, pointer - (at + cold->call + 4));
+        tli_code_patch(code, at + cold->done, record->hot + record->shape->done - (at + cold->done + 4));
+        for (unsigned k = 0; k < TL_RECORD_SLOWS; k++) {
+            uint32_t slow = record->hot + record->shape->slow[k];
+            tli_code_patch(code, slow, at - (slow + 4));
+        }
+        shape->event[2 * i] = (uint16_t)(record->hot + record->shape->event);
+        shape->event[2 * i + 1] = (uint16_t)(at + cold->event);
+    }
+    shape->records = (uint8_t)build->records;
+    if (build->records != 0)
+        tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
+}
+
+/* Where a relative branch of the window goes now: into the stub for what has a copy there; past the record for a branch back to
+ * the function's own first byte, which is no call. */
+static uintptr_t new_target(const struct build *build, unsigned i, bool leaves)
+{
+    const struct tl_wire_site *spec = build->spec;
+    uintptr_t target = tli_branch_target(&build->insn[i], (uintptr_t)spec->address + build->offset[i]);
+    if (leaves || build->insn[i].class == TL_INSN_CALL_REL)
+        return target;
+    for (unsigned k = 0; k < spec->insns; k++)
+        if (target == spec->address + build->offset[k])
+            return build->code->address + build->label[k];
+    if (target == build->target->entry && build->target->entry_silent != 0)
+        return build->target->entry_silent;
+    return target;
+}
+
+static void emit_insn(struct build *build, unsigned i)
+{
+    struct tli_code *code = build->code;
+    const struct tl_insn *insn = &build->insn[i];
+    const uint8_t *bytes = build->spec->bytes + build->offset[i];
+    uintptr_t from = (uintptr_t)build->spec->address + build->offset[i];
+    bool leaves = build->spec->exits >> i & 1;
+    bool relative = insn->rel_size != 0;
+    uintptr_t target = relative ? new_target(build, i, leaves) : 0;
+    if (!leaves) {
+        tli_move(code, insn, bytes, from, target);
+    } else if (tli_falls_through(insn)) {
+        /* A conditional tail jump: the record only when it is taken. */
+        uint32_t over = tli_move_inverted(code, insn);
+        emit_record(build, false);
+        tli_code_jump(code, target);
+        tli_code_patch(code, over, code->size - (over + 4));
+    } else {
+        emit_record(build, false);
+        tli_move(code, insn, bytes, from, target);
+    }
+}
+
+static void emit_guard(struct build *build)
+{
+    struct tli_code *code = build->code;
+    const struct tl_guard_shape *guard = &tl_record_guard_shape;
+    uint32_t at = code->size;
+    tli_code_bytes(code, tl_record_guard, guard->size);
+    tli_code_jump(code, (uintptr_t)build->spec->address + build->spec->size);
+    tli_code_patch(code, at + guard->call, code->size - (at + guard->call + 4));
+    tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
+}
+
+static void emit_stub(struct build *build, struct tli_stub_shape *shape)
+{
+    const struct tl_wire_site *spec = build->spec;
+    bool guard = spec->kind == TL_SITE_GUARD;
+    build->records = 0;
+    if (spec->kind == TL_SITE_ENTRY)
+        emit_record(build, true);
+    unsigned copied = guard ? spec->insns - 1u : spec->insns; /* a guard ends with its system call */
+    for (unsigned i = 0; i < copied; i++) {
+        build->label[i] = build->code->size;
+        emit_insn(build, i);
+    }
+    if (guard)
+        emit_guard(build);
+    else if (tli_falls_through(&build->insn[spec->insns - 1]))
+        tli_code_jump(build->code, (uintptr_t)spec->address + spec->size);
+    emit_cold(build, shape);
+}
+
+enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *spec,
+                              const struct tli_stub_target *target, struct tli_site *site,
+                              struct tli_stub_shape *shape)
+{
+    struct build build = {.code = code, .spec = spec, .target = target};
+    enum tl_status status = decode_window(&build);
+    if (status != TL_OK)
+        return status;
+    if (spec->kind == TL_SITE_GUARD && build.insn[spec->insns - 1].class != TL_INSN_SYSCALL)
+        return TL_BAD_ARGUMENT;
+    /* Twice: the first pass finds the labels that branches within the window need. Sizes do not depend on them. */
+    struct tli_code count = {.address = code->address, .room = TLI_STUB_MAX_BYTES};
+    build.code = &count;
+    emit_stub(&build, shape);
+    build.code = code;
+    if (count.status != TL_OK)
+        return count.status;
+    if (code->bytes)
+        emit_stub(&build, shape);
+    else
+        code->size = count.size;
+    for (unsigned i = 0; i < spec->insns; i++)
+        if (build.offset[i] < TLI_SITE_BYTES)
+            site->label[build.offset[i]] = (uint16_t)build.label[i];
+    shape->size = count.size;
+    shape->kind = spec->kind;
+    shape->exits = spec->exits;
+    shape->window = spec->size;
+    shape->insns = spec->insns;
+    for (unsigned i = 0; i < TL_SITE_MAX_BYTES; i++)
+        shape->bytes[i] = i < spec->size ? spec->bytes[i] : 0;
+    return code->status;
+}
+
+bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec)
+{
+    if (shape->kind != spec->kind || shape->exits != spec->exits || shape->window != spec->size ||
+        shape->insns != spec->insns)
+        return false;
+    for (unsigned i = 0; i < spec->size; i++)
+        if (shape->bytes[i] != spec->bytes[i])
+            return false;
+    return true;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The out-of-line code of a site: [record of the entry] copies of the window's instructions, exits with a record before
+ * them, a jump back behind the window, the cold halves, and the pointer that they call through. Where a stub lies is
+ * place.c's matter. Poke side.
+ */
+#ifndef TL_CORE_STUB_H
+#define TL_CORE_STUB_H
+
+#include <core/move.h>
+#include <core/site.h>
+#include <wire/site.h>
+
+#define TLI_STUB_RECORDS 8 /* at most so many entries and exits in one window */
+#define TLI_STUB_MAX_BYTES 2048
+
+/* What a stub was made from, kept so that it can serve the same site again. */
+struct tli_stub_shape {
+    uint32_t size;                         /* bytes of the stub */
+    uint16_t exits;
+    uint8_t kind, window, insns, records;  /* window: bytes */
+    uint16_t event[2 * TLI_STUB_RECORDS];  /* offsets of the events' upper words, hot and cold of each record */
+    uint8_t bytes[TL_SITE_MAX_BYTES];
+};
+
+struct tli_stub_target {
+    uintptr_t slow;          /* called by cold halves, or by a guard */
+    uintptr_t entry;         /* first byte of the function's entry site, 0: none */
+    uintptr_t entry_silent;  /* its copy without the record, 0: not known */
+};
+
+/* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL only
+ * the size is found out. TL_CANNOT_MOVE, TL_NO_INSTRUCTION, TL_NO_ROOM, TL_NO_MEMORY (out of reach from there). */
+enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *spec,
+                              const struct tli_stub_target *target, struct tli_site *site,
+                              struct tli_stub_shape *shape);
+
+/* True if shape is what spec would be built into. */
+bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec);
+
+/* The upper word of an event. */
+uint32_t tli_event_word(unsigned kind, uint32_t function);
+
+#endif
