@@ -291,11 +291,13 @@ static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
 {
     for (size_t i = 0; i < count; i++) {
         struct tli_site *site = sites[i];
-        if (tli_poke_verify(site, in ? TLI_POKE_ARM : TLI_POKE_DISARM))
+        if (!tli_poke_verify(site, in ? TLI_POKE_ARM : TLI_POKE_DISARM))
+            continue; /* the mapping has gone */
+        if (in || !tli_mapping_restore(site->address, site->old_bytes, site->size))
             (void)tli_text_swap(site->address, in ? site->new_bytes : site->old_bytes, site->size);
-        if (!in)
-            set_state(&site, 1, TLI_SITE_GONE);
     }
+    if (!in)
+        set_state(sites, count, TLI_SITE_GONE);
 }
 
 static bool make_room(struct batch *batch, const struct tl_wire_site *sites, uint32_t count)

@@ -193,11 +193,11 @@ static const struct tli_insn_form *form_find(const struct state *s, const struct
                         (unsigned)s->w << TLI_SHIFT_W | (unsigned)s->l << TLI_SHIFT_L | (unsigned)s->b << TLI_SHIFT_B |
                         direct << TLI_SHIFT_DIRECT | (insn->modrm >> 3 & 7u) << TLI_SHIFT_REG |
                         (direct ? insn->modrm & 7u : 0) << TLI_SHIFT_RM;
-    while (!(ref & TLI_REF_FORM)) {
-        const uint16_t *node = &tli_insn_nodes[ref];
+    while (ref >= TLI_REF_NODE) {
+        const uint16_t *node = &tli_insn_nodes[ref - TLI_REF_NODE];
         ref = node[1 + (selector >> shift[node[0]] & mask[node[0]])];
     }
-    return &tli_insn_forms[ref & ~TLI_REF_FORM];
+    return &tli_insn_forms[ref];
 }
 
 static int32_t signed_read(const uint8_t *bytes, unsigned size)
@@ -359,7 +359,6 @@ static void classify(const struct state *s, struct tl_insn *out, uint8_t segment
  * is in sight: whether there is a ModRM is the form's to say. */
 static bool operands_read(struct state *s, struct tl_insn *out)
 {
-    const struct tli_insn_form *form;
     bool suffixed = s->space == TLI_SPACE_3DNOW;
     out->modrm_offset = s->at;
     out->modrm = s->at < s->size ? s->bytes[s->at] : 0;
@@ -372,7 +371,7 @@ static bool operands_read(struct state *s, struct tl_insn *out)
         if (!next(s, &out->opcode))
             return false;
     }
-    form = form_find(s, out);
+    const struct tli_insn_form *form = form_find(s, out);
     if (form == tli_insn_forms)
         return false;
     if (!(form->flags & TLI_FORM_MODRM))

@@ -69,11 +69,10 @@ struct tli_insn_form {
     uint8_t opmask;    /* low four: by EVEX.z, aaa != 0 (MVEX: kkk != 0) */
     uint8_t sss;       /* by MVEX.SSS */
     uint8_t vvvv;      /* index into tli_insn_vvvv */
-    uint8_t reserved;
 };
 
-/* A reference is the index of a node in tli_insn_nodes or, with this bit set, of a form. Form 0: not defined. */
-#define TLI_REF_FORM 0x8000u
+/* A reference below this is a form's index, form 0 being "not defined"; above, a node's place in tli_insn_nodes. */
+#define TLI_REF_NODE 256
 
 /* A node is the field it asks for, then a reference for each value of that field. */
 extern const uint16_t tli_insn_roots[TLI_SPACE_COUNT][256];

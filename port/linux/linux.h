@@ -64,6 +64,9 @@ void tli_text_close(void);
  * over it; who executes there meanwhile waits in the page fault. */
 enum tl_status tli_text_swap(uintptr_t address, const void *from, size_t size);
 
+/* mapping.c. The way back from a swap: writes the bytes by mapping the file's page again, if it holds just them. */
+bool tli_mapping_restore(uintptr_t address, const void *from, size_t size);
+
 /* serialize.c */
 enum tl_status tli_serialize_open(void);
 

@@ -84,7 +84,7 @@ TLI_TRAP uint8_t tl_port_text_byte(uintptr_t address)
 }
 
 /* Lets the default action happen, with the registers as they were when the signal came. */
-static void default_action(int signal, const struct info *info, struct frame *frame)
+TLI_TRAP static void default_action(int signal, const struct info *info, struct frame *frame)
 {
     struct tli_sigaction action = {0};
     tl_syscall4(TL_SYS_RT_SIGACTION, signal, &action, 0, sizeof(action.mask));
@@ -98,7 +98,7 @@ static void default_action(int signal, const struct info *info, struct frame *fr
 }
 
 /* Runs the program's own handler as the kernel would have, but for SIGTRAP and SIGILL, which stay open. */
-static void program_handler(int signal, struct info *info, struct frame *frame)
+TLI_TRAP static void program_handler(int signal, struct info *info, struct frame *frame)
 {
     struct tli_sigaction *program = &tli_signal_program[tli_signal_index(signal)];
     struct tli_sigaction action = *program;
@@ -112,7 +112,7 @@ static void program_handler(int signal, struct info *info, struct frame *frame)
         ((void (*)(int))action.handler)(signal);
 }
 
-static void not_ours(int signal, struct info *info, struct frame *frame)
+TLI_TRAP static void not_ours(int signal, struct info *info, struct frame *frame)
 {
     const struct tli_sigaction *program = &tli_signal_program[tli_signal_index(signal)];
     /* A signal that the CPU raised cannot be ignored: the kernel takes the default action then. */

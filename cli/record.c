@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * `record` and `live`: their options, and what follows the recording. The session itself is tracer/session.c.
+ */
+#include <cli/record.h>
+#include <cli/views.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tracer/session.h>
+#include <unistd.h>
+#include <wire/control.h>
+
+#define BUFFER_DEFAULT (4u << 20)
+#define BUFFER_MAX (1u << 30)
+
+struct request {
+    struct tl_session_options session;
+    const char *include[256], *exclude[256];
+    const char *color;
+    bool help;
+};
+
+static const struct option long_options[] = {
+    {"pid", required_argument, NULL, 'p'},      {"func", required_argument, NULL, 'f'},
+    {"exclude", required_argument, NULL, 'x'},  {"libs", no_argument, NULL, 'l'},
+    {"data", required_argument, NULL, 'd'},     {"min-time", required_argument, NULL, 't'},
+    {"depth", required_argument, NULL, 'D'},    {"for", required_argument, NULL, 'F'},
+    {"buffer", required_argument, NULL, 'B'},   {"flight", no_argument, NULL, 'O'},
+    {"color", required_argument, NULL, 'c'},    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static void usage(const char *verb)
+{
+    printf("usage: trapline %s [options] PROG [ARG...]\n"
+           "       trapline %s [options] -p PID\n\n"
+           "  -p, --pid PID              a running process\n"
+           "  -f, --func [MODULE:]GLOB   these functions; repeatable (every function of the executable)\n"
+           "  -x, --exclude [MODULE:]GLOB  not these; wins; repeatable\n"
+           "  -l, --libs                 functions of shared libraries too\n"
+           "  -d, --data DIR             where the recording goes; a DIR that is there is kept as DIR.old (trapline.data)\n"
+           "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
+           "  -D, --depth N              N levels (all)\n"
+           "      --for T                stop after T\n"
+           "      --buffer SIZE          per thread (4M)\n"
+           "      --flight               overwrite the oldest instead of dropping the newest\n"
+           "  -v, -q                     say more, say less\n",
+           verb, verb);
+}
+
+static int wrong(const char *option, const char *value, const char *wanted)
+{
+    fprintf(stderr, "trapline: %s '%s' is not %s\n", option, value, wanted);
+    return TL_EXIT_TRAPLINE;
+}
+
+/* 500ns, 10us, 2ms, 3s, 2m; a bare number is seconds. */
+static bool parse_time(const char *text, uint64_t *ns)
+{
+    static const struct {
+        const char *name;
+        double ns;
+    } units[] = {{"", 1e9}, {"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {"m", 60e9}, {"min", 60e9}, {"h", 3600e9}};
+    char *end;
+    double value = strtod(text, &end);
+    if (end == text || !(value >= 0) || !isdigit((unsigned char)text[0]))
+        return false;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+        if (strcmp(end, units[i].name) == 0 && value * units[i].ns < 9e18) {
+            *ns = (uint64_t)(value * units[i].ns);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* 64K, 4M, 1G; rounded up to whole chunks. */
+static bool parse_size(const char *text, uint32_t *bytes)
+{
+    char *end;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (end == text || !isdigit((unsigned char)text[0]))
+        return false;
+    unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'm' || *end == 'M' ? 20 : *end == 'g' || *end == 'G' ? 30 : 0;
+    if (shift)
+        end++;
+    if (*end == 'B')
+        end++;
+    if (*end || value == 0 || value > BUFFER_MAX >> shift)
+        return false;
+    value = ((value << shift) + TL_CHUNK_BYTES - 1) / TL_CHUNK_BYTES * TL_CHUNK_BYTES;
+    *bytes = (uint32_t)(value < 2 * TL_CHUNK_BYTES ? 2 * TL_CHUNK_BYTES : value);
+    return true;
+}
+
+static bool parse_number(const char *text, long most, long *value)
+{
+    char *end;
+    errno = 0;
+    *value = strtol(text, &end, 10);
+    return end != text && !*end && !errno && *value > 0 && *value <= most;
+}
+
+static int take_pattern(const char **patterns, size_t *count, const char *pattern)
+{
+    if (*count == 256) {
+        fputs("trapline: more than 256 patterns\n", stderr);
+        return TL_EXIT_TRAPLINE;
+    }
+    patterns[(*count)++] = pattern;
+    return 0;
+}
+
+static int take_option(struct request *request, int option, const char *value)
+{
+    struct tl_session_options *session = &request->session;
+    long number;
+    switch (option) {
+    case 'p':
+        if (!parse_number(value, 1L << 30, &number))
+            return wrong("-p", value, "a process id");
+        session->pid = (pid_t)number;
+        return 0;
+    case 'f':
+        return take_pattern(request->include, &session->filter.include_count, value);
+    case 'x':
+        return take_pattern(request->exclude, &session->filter.exclude_count, value);
+    case 'l':
+        session->libraries = true;
+        return 0;
+    case 'd':
+        session->directory = value;
+        return 0;
+    case 't':
+        return parse_time(value, &session->min_ns) ? 0 : wrong("-t", value, "a time like 500ns, 10us or 2ms");
+    case 'D':
+        if (!parse_number(value, 1000000, &number))
+            return wrong("-D", value, "a number of levels");
+        session->depth = (unsigned)number;
+        return 0;
+    case 'F':
+        return parse_time(value, &session->for_ns) && session->for_ns ? 0 : wrong("--for", value, "a time like 3s or 500ms");
+    case 'B':
+        return parse_size(value, &session->buffer_bytes) ? 0 : wrong("--buffer", value, "a size like 512K or 4M, 1G at most");
+    case 'O':
+        session->flight = true;
+        return 0;
+    case 'c':
+        request->color = value;
+        return 0;
+    case 'v':
+        session->verbose = 1;
+        return 0;
+    case 'q':
+        session->verbose = -1;
+        return 0;
+    case 'h':
+        request->help = true;
+        return 0;
+    default:
+        return TL_EXIT_TRAPLINE; /* getopt has said it */
+    }
+}
+
+static int parse(struct request *request, int argc, char **argv)
+{
+    int option, status;
+    struct tl_session_options *session = &request->session;
+    session->buffer_bytes = BUFFER_DEFAULT;
+    session->filter.include = request->include;
+    session->filter.exclude = request->exclude;
+    optind = 0; /* glibc: start anew, with the '+' in mind */
+    while ((option = getopt_long(argc, argv, "+p:f:x:ld:t:D:vqh", long_options, NULL)) != -1)
+        if ((status = take_option(request, option, optarg)) != 0)
+            return status;
+    if (request->help)
+        return 0;
+    if (session->pid && optind < argc) {
+        fprintf(stderr, "trapline: both -p %d and a program, '%s', are given; one of them, please\n", (int)session->pid,
+                argv[optind]);
+        return TL_EXIT_TRAPLINE;
+    }
+    if (!session->pid && optind == argc) {
+        fputs("trapline: no program and no -p PID; 'trapline --help' shows how it is called\n", stderr);
+        return TL_EXIT_TRAPLINE;
+    }
+    session->argv = argv + optind;
+    return 0;
+}
+
+int tl_command_record(int argc, char **argv)
+{
+    static struct request request;
+    bool recorded;
+    argv[0] = (char *)(uintptr_t) "trapline";
+    int status = parse(&request, argc, argv);
+    if (status || request.help) {
+        if (request.help)
+            usage("record");
+        return status;
+    }
+    if (!request.session.directory)
+        request.session.directory = "trapline.data";
+    return tl_session_run(&request.session, &recorded);
+}
+
+int tl_command_live(int argc, char **argv)
+{
+    static struct request request;
+    char directory[] = "/tmp/trapline-XXXXXX", data[sizeof(directory) + 8];
+    bool recorded;
+    argv[0] = (char *)(uintptr_t) "trapline";
+    int status = parse(&request, argc, argv);
+    if (status || request.help) {
+        if (request.help)
+            usage("live");
+        return status;
+    }
+    bool keep = request.session.directory != NULL;
+    if (!keep) {
+        if (!mkdtemp(directory)) {
+            fprintf(stderr, "trapline: cannot make a directory in /tmp: %s\n", strerror(errno));
+            return TL_EXIT_TRAPLINE;
+        }
+        snprintf(data, sizeof(data), "%s/data", directory);
+        request.session.directory = data;
+    }
+    status = tl_session_run(&request.session, &recorded);
+    if (recorded) {
+        char *replay[] = {"replay", "-d", (char *)(uintptr_t)request.session.directory,
+                          request.color ? "--color" : NULL, (char *)(uintptr_t)request.color, NULL};
+        tl_command_replay(request.color ? 5 : 3, replay);
+    }
+    if (!keep)
+        tl_view_discard(directory);
+    return status;
+}

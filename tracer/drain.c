@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Draining the rings. See drain.h; the tags of memory order are those of wire/control.h.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <tracer/drain.h>
+#include <tracer/process.h>
+#include <wire/event.h>
+
+#define SLOTS (TL_CHUNK_BYTES / TL_EVENT_BYTES)
+#define HOLE_NS 200000000u /* so long a slot may stay reserved but unwritten */
+#define UNUSED_SLOTS 3     /* at most so many at a chunk's end are never reserved */
+
+/* What we know of the thread in a slot of the rings. */
+struct thread {
+    uint32_t serial;   /* of the owner that all below is about */
+    uint32_t position; /* slots taken of the chunk at tail */
+    uint32_t lost;     /* tl_ring.lost as of the last look */
+    int64_t untold;    /* lost events that no record among the events has told of so far */
+    uint64_t dropped;  /* slots given up, not told to the writer yet */
+    uint64_t hole_since_ns;
+    pid_t tid;
+    char comm[32];
+    struct tl_filter_stage *stage;
+};
+
+struct tl_drain {
+    struct tl_agent *agent;
+    const struct tl_writer_ops *ops;
+    struct tl_writer *writer;
+    struct tl_filter_limits limits;
+    bool filtering, other_namespace;
+    struct tl_drain_count count;
+    struct thread thread[TL_THREADS_MAX];
+};
+
+static uint64_t now_ns(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static uint32_t load(uint32_t *field)
+{
+    return atomic_load_explicit((_Atomic uint32_t *)field, memory_order_acquire);
+}
+
+struct tl_drain *tl_drain_new(struct tl_agent *agent, const struct tl_writer_ops *ops, struct tl_writer *writer,
+                              const struct tl_filter_limits *limits)
+{
+    struct tl_drain *drain = calloc(1, sizeof(*drain));
+    char path[64], inside[64];
+    if (!drain)
+        return NULL;
+    drain->agent = agent;
+    drain->ops = ops;
+    drain->writer = writer;
+    drain->limits = *limits;
+    drain->filtering = limits->min_ticks || limits->depth || limits->hidden;
+    snprintf(path, sizeof(path), "%lld", (long long)tl_process_number(agent->pid, 0, "NSpid", 10));
+    snprintf(inside, sizeof(inside), "%d", (int)agent->pid);
+    drain->other_namespace = strcmp(path, "-1") != 0 && strcmp(path, inside) != 0;
+    return drain;
+}
+
+/* The id from outside of the thread that calls itself tid. */
+static pid_t outer_tid(const struct tl_drain *drain, uint32_t tid)
+{
+    if (!drain->other_namespace)
+        return (pid_t)tid;
+    size_t count;
+    pid_t *threads = tl_process_threads(drain->agent->pid, &count), found = (pid_t)tid;
+    for (size_t i = 0; i < count; i++)
+        if (tl_process_number(drain->agent->pid, threads[i], "NSpid", 10) == (int64_t)tid)
+            found = threads[i];
+    free(threads);
+    return found;
+}
+
+static int give(struct tl_drain *drain, struct thread *thread, const uint64_t *events, size_t count)
+{
+    struct tl_recording_packet packet = {.tid = thread->tid, .comm = thread->comm, .lost_before = thread->dropped};
+    thread->dropped = 0;
+    packet.events = events;
+    packet.count = count;
+    if (thread->stage) {
+        int error = tl_filter_stage_feed(thread->stage, events, count);
+        if (error)
+            return error;
+        packet.events = tl_filter_stage_take(thread->stage, &packet.count);
+    }
+    if (packet.count == 0 && packet.lost_before == 0)
+        return 0;
+    for (size_t i = 0; i < packet.count; i++)
+        drain->count.events += TL_EVENT_KIND(packet.events[i]) <= TL_EVENT_EXIT;
+    return drain->ops->packet(drain->writer, &packet);
+}
+
+/* Gives the events of a chunk from the thread's position on, up to end or the first slot that is not written. */
+static int take(struct tl_drain *drain, struct thread *thread, const uint64_t *chunk, uint32_t end)
+{
+    uint32_t first = thread->position, next = first;
+    /* volatile: each slot is stored by another process at any time; x86 keeps its stores in order. */
+    for (const volatile uint64_t *slots = chunk; next < end && slots[next] != 0; next++)
+        if (TL_EVENT_KIND(chunk[next]) == TL_EVENT_LOST)
+            thread->untold -= TL_EVENT_VALUE(chunk[next]);
+    thread->position = next;
+    return next > first || thread->dropped ? give(drain, thread, chunk + first, next - first) : 0;
+}
+
+/* After the last written slot there is nothing but slots that were never reserved. */
+static bool rest_unused(const uint64_t *chunk, uint32_t position)
+{
+    for (uint32_t i = position; i < SLOTS; i++)
+        if (chunk[i] != 0)
+            return false;
+    return SLOTS - position <= UNUSED_SLOTS;
+}
+
+/* A complete chunk. *done: it can be given back. */
+static int take_complete(struct tl_drain *drain, struct thread *thread, const uint64_t *chunk, bool final, bool *done)
+{
+    for (;;) {
+        int error = take(drain, thread, chunk, SLOTS);
+        *done = thread->position == SLOTS || rest_unused(chunk, thread->position);
+        if (error || *done) {
+            thread->hole_since_ns = 0;
+            return error;
+        }
+        /* A writer was interrupted between reserving this slot and storing to it. */
+        if (!thread->hole_since_ns)
+            thread->hole_since_ns = now_ns();
+        if (!final && now_ns() - thread->hole_since_ns < HOLE_NS)
+            return 0;
+        thread->hole_since_ns = 0;
+        thread->position++;
+        thread->dropped++;
+        drain->count.lost++;
+    }
+}
+
+static void count_lost(struct tl_drain *drain, unsigned slot)
+{
+    struct thread *thread = &drain->thread[slot];
+    uint32_t lost = load(&tl_agent_ring(drain->agent, slot)->lost);
+    drain->count.lost += lost - thread->lost;
+    thread->untold += lost - thread->lost;
+    thread->lost = lost;
+}
+
+/* The thread has recorded its last. */
+static int end_thread(struct tl_drain *drain, struct thread *thread, uint64_t tsc)
+{
+    int error = 0;
+    if (thread->tid == 0)
+        return 0;
+    if (thread->untold > 0)
+        thread->dropped += (uint64_t)thread->untold;
+    thread->untold = 0;
+    if (thread->stage)
+        error = tl_filter_stage_end(thread->stage, tsc);
+    if (!error && (thread->stage || thread->dropped))
+        error = give(drain, thread, NULL, 0);
+    tl_filter_stage_free(thread->stage);
+    *thread = (struct thread){.lost = thread->lost, .serial = thread->serial};
+    return error;
+}
+
+/* Takes notice of a slot's new owner. */
+static int meet(struct tl_drain *drain, struct thread *thread, const struct tl_ring *ring)
+{
+    if (thread->serial == ring->serial && thread->tid != 0)
+        return 0;
+    int error = end_thread(drain, thread, 0);
+    thread->serial = ring->serial;
+    thread->tid = outer_tid(drain, ring->tid);
+    tl_process_comm(drain->agent->pid, thread->tid, thread->comm, sizeof(thread->comm));
+    if (strcmp(thread->comm, "?") == 0)
+        thread->comm[0] = 0;
+    if (drain->filtering && !(thread->stage = tl_filter_stage_new(&drain->limits)))
+        error = -ENOMEM;
+    drain->count.threads++;
+    return error;
+}
+
+/* The chunk that is being written, or was when its thread ended. */
+static int take_newest(struct tl_drain *drain, struct thread *thread, const uint64_t *chunk)
+{
+    uint32_t last = SLOTS;
+    int error = 0;
+    while (last > thread->position && chunk[last - 1] == 0)
+        last--;
+    while (!error && thread->position < last) {
+        error = take(drain, thread, chunk, last);
+        if (thread->position < last) { /* a hole that will not be filled any more */
+            thread->position++;
+            thread->dropped++;
+            drain->count.lost++;
+        }
+    }
+    thread->position = 0;
+    return error;
+}
+
+/* last: the thread records no more, its newest chunk is taken too. */
+static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
+{
+    struct tl_ring *ring = tl_agent_ring(drain->agent, slot);
+    struct thread *thread = &drain->thread[slot];
+    uint32_t chunks = drain->agent->control->ring_bytes / TL_CHUNK_BYTES;
+    uint32_t head = load(&ring->head); /* [W1] */
+    uint32_t tail = ring->tail;        /* ours */
+    long taken = 0;
+    int error = 0;
+    if (head != tail)
+        error = meet(drain, thread, ring);
+    if (head - tail > chunks) /* flight recorder: the oldest were overwritten */
+        tail = head - chunks;
+    while (!error && (head - tail > 1 || (last && head != tail))) {
+        const uint64_t *chunk = tl_agent_chunk(drain->agent, slot, tail);
+        bool done = true;
+        error = head - tail > 1 ? take_complete(drain, thread, chunk, last, &done) : take_newest(drain, thread, chunk);
+        if (error || !done)
+            break;
+        thread->position = 0;
+        tail++;
+        taken++;
+        atomic_store_explicit((_Atomic uint32_t *)&ring->tail, tail, memory_order_release); /* [W2] */
+    }
+    count_lost(drain, slot);
+    return error ? error : taken;
+}
+
+long tl_drain_run(struct tl_drain *drain)
+{
+    long taken = 0;
+    if (drain->agent->control->mode == TL_RING_FLIGHT)
+        return 0;
+    for (unsigned slot = 0; slot < TL_THREADS_MAX; slot++) {
+        long here = drain_slot(drain, slot, false);
+        if (here < 0)
+            return here;
+        taken += here;
+    }
+    return taken;
+}
+
+/* True if the thread that owns the ring is no more; threads: the living, as the target counts them. */
+static bool ended(const struct tl_ring *ring, const int64_t *threads, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (threads[i] == (int64_t)ring->tid)
+            return false;
+    return true;
+}
+
+int tl_drain_reap(struct tl_drain *drain)
+{
+    size_t count;
+    pid_t *threads = tl_process_threads(drain->agent->pid, &count);
+    int64_t *inner = calloc(count + 1, sizeof(*inner));
+    int error = 0;
+    if (drain->agent->control->mode == TL_RING_FLIGHT || !inner || !threads)
+        count = 0;
+    for (size_t i = 0; i < count; i++)
+        inner[i] = drain->other_namespace ? tl_process_number(drain->agent->pid, threads[i], "NSpid", 10) : threads[i];
+    for (unsigned slot = 0; slot < TL_THREADS_MAX && count && !error; slot++) {
+        struct tl_ring *ring = tl_agent_ring(drain->agent, slot);
+        if (load(&ring->state) != TL_RING_LIVE || ring->tid == 0 || !ended(ring, inner, count))
+            continue;
+        long taken = drain_slot(drain, slot, true);
+        error = taken < 0 ? (int)taken : end_thread(drain, &drain->thread[slot], 0);
+        /* release: all is read. Pairs with the acquire of the thread that claims the ring. */
+        atomic_store_explicit((_Atomic uint32_t *)&ring->state, TL_RING_FREE, memory_order_release);
+    }
+    free(inner);
+    free(threads);
+    return error;
+}
+
+int tl_drain_finish(struct tl_drain *drain, uint64_t tsc_end)
+{
+    for (unsigned slot = 0; slot < TL_THREADS_MAX; slot++) {
+        long taken = drain_slot(drain, slot, true);
+        int error = taken < 0 ? (int)taken : end_thread(drain, &drain->thread[slot], tsc_end);
+        if (error)
+            return error;
+    }
+    drain->count.lost += drain->agent->control->threads_lost + drain->agent->control->gs_taken;
+    return 0;
+}
+
+struct tl_drain_count tl_drain_count(const struct tl_drain *drain)
+{
+    return drain->count;
+}
+
+void tl_drain_free(struct tl_drain *drain)
+{
+    for (unsigned slot = 0; drain && slot < TL_THREADS_MAX; slot++)
+        tl_filter_stage_free(drain->thread[slot].stage);
+    free(drain);
+}

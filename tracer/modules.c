@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A process's modules. See modules.h.
+ */
+#include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <tracer/remote.h>
+#include <tracer/modules.h>
+#include <trapline/status.h>
+#include <unistd.h>
+
+static bool known(struct tl_modules *modules, const struct tl_mapping *mapping)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        struct tl_loaded *loaded = &modules->entry[i];
+        if (!loaded->gone && loaded->inode == mapping->inode && strcmp(loaded->path, mapping->path) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* The load bias: where the mapping lies, less where the file says that its segment lies. */
+static bool find_bias(const char *path, const struct tl_mapping *mapping, uint64_t *bias)
+{
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    bool found = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    if (read(fd, &header, sizeof(header)) == sizeof(header) && header.e_phentsize == sizeof(segment))
+        for (unsigned i = 0; i < header.e_phnum && !found; i++) {
+            if (pread(fd, &segment, sizeof(segment), (off_t)(header.e_phoff + i * sizeof(segment))) != sizeof(segment))
+                break;
+            uint64_t offset = segment.p_offset & ~0xfffull;
+            found = segment.p_type == PT_LOAD && (segment.p_flags & PF_X) && mapping->offset >= offset &&
+                    mapping->offset < segment.p_offset + segment.p_filesz;
+            *bias = mapping->start - (segment.p_vaddr & ~0xfffull) - (mapping->offset - offset);
+        }
+    close(fd);
+    return found;
+}
+
+/* True if a -f names this module itself: then its functions are meant without -l. */
+static bool named(const struct tl_modules *modules, const char *name)
+{
+    for (size_t i = 0; i < modules->filter.include_count; i++) {
+        const char *pattern = modules->filter.include[i], *colon = strchr(pattern, ':');
+        if (!colon || colon == pattern || colon[1] == ':')
+            continue;
+        char module[256];
+        snprintf(module, sizeof(module), "%.*s", (int)(colon - pattern), pattern);
+        if (fnmatch(module, name, 0) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, uint64_t exe_inode, char *reason, size_t size)
+{
+    char path[4200];
+    struct tl_loaded loaded = {.inode = mapping->inode, .text_start = mapping->start, .text_end = mapping->end};
+    tl_process_file(modules->pid, mapping, path, sizeof(path));
+    if (modules->count == modules->room) {
+        size_t room = modules->room ? 2 * modules->room : 16;
+        struct tl_loaded *more = realloc(modules->entry, room * sizeof(*more));
+        if (!more)
+            return false;
+        modules->entry = more;
+        modules->room = room;
+    }
+    loaded.path = strdup(mapping->path);
+    loaded.module = find_bias(path, mapping, &loaded.bias) ? tl_module_open(path, mapping->path, reason, size) : NULL;
+    if (loaded.module) {
+        loaded.selected = mapping->inode == exe_inode || modules->libraries || named(modules, loaded.module->name);
+        if (loaded.selected)
+            loaded.selected = tl_module_select(loaded.module, &modules->filter) != 0 && tl_module_plan(loaded.module);
+    }
+    modules->entry[modules->count++] = loaded;
+    return true;
+}
+
+static void mark_gone(struct tl_modules *modules, const struct tl_maps *maps)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        bool there = false;
+        for (size_t k = 0; k < maps->count && !there; k++)
+            there = maps->entry[k].inode == modules->entry[i].inode && maps->entry[k].start < modules->entry[i].text_end &&
+                    maps->entry[k].end > modules->entry[i].text_start;
+        modules->entry[i].gone = !there;
+    }
+}
+
+long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size)
+{
+    struct tl_maps maps;
+    struct stat exe;
+    char path[64];
+    size_t before = modules->count;
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)modules->pid);
+    if (stat(path, &exe) != 0 || !tl_maps_read(modules->pid, &maps)) {
+        snprintf(reason, size, "process %d has ended", (int)modules->pid);
+        return -1;
+    }
+    mark_gone(modules, &maps);
+    for (size_t i = 0; i < maps.count; i++) {
+        const struct tl_mapping *mapping = &maps.entry[i];
+        if (mapping->executable && mapping->inode != 0 && mapping->path[0] == '/' && !strstr(mapping->path, "memfd:") &&
+            !known(modules, mapping))
+            add(modules, mapping, exe.st_ino, reason, size);
+    }
+    tl_maps_free(&maps);
+    for (size_t i = before; i < modules->count; i++)
+        if (modules->entry[i].inode == exe.st_ino && !modules->entry[i].module)
+            return -1;
+    return (long)(modules->count - before);
+}
+
+/* One batch of count records in the shared array. */
+static bool arm_batch(struct tl_agent *agent, uint32_t count, struct tl_armed *armed, char *reason, size_t size)
+{
+    agent->control->site_first = 0;
+    agent->control->site_count = count;
+    for (int tries = 0; tries < 100; tries++) {
+        if (!tl_agent_command(agent, TL_COMMAND_ARM)) {
+            snprintf(reason, size, "process %d ended, or executed another program, while it was being armed", (int)agent->pid);
+            return false;
+        }
+        if (agent->control->status != TL_BUSY)
+            break;
+        if (!tl_hold_unblock(agent->pid, agent->control->blocked_tid, reason, size))
+            return false;
+    }
+    armed->poke_tsc += agent->control->poke_tsc;
+    if (agent->control->status != TL_OK)
+        snprintf(reason, size, "cannot trace process %d: %s", (int)agent->pid, tl_status_text(agent->control->status));
+    return agent->control->status == TL_OK;
+}
+
+static bool arm_guards(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed, char *reason,
+                       size_t size)
+{
+    uint32_t count = 0;
+    for (size_t i = first; i < modules->count; i++) {
+        const struct tl_loaded *loaded = &modules->entry[i];
+        for (size_t k = 0; loaded->module && k < loaded->module->guard_count && count < TL_SITES_MAX; k++) {
+            struct tl_wire_site site = loaded->module->guards[k];
+            site.address += loaded->bias;
+            tl_agent_sites(agent)[count++] = site;
+        }
+    }
+    return count == 0 || arm_batch(agent, count, armed, reason, size);
+}
+
+/* Counts what became of a batch of sites, and of the functions whose entries they are. */
+static void count_sites(const struct tl_agent *agent, uint32_t count, struct tl_armed *armed)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tl_wire_site *site = &tl_agent_sites(agent)[i];
+        bool entry = site->kind == TL_SITE_ENTRY, jump = site->tactic == TL_TACTIC_JUMP;
+        if (site->status != TL_OK) {
+            armed->refused++;
+            continue;
+        }
+        armed->sites_jump += jump;
+        armed->sites_trap += !jump;
+        armed->traced += entry;
+        armed->entry_jump += entry && jump;
+        armed->entry_trap += entry && !jump;
+    }
+}
+
+static int tell_writer(struct tl_modules *modules, struct tl_loaded *loaded, const struct tl_writer_ops *ops,
+                       struct tl_writer *writer)
+{
+    const struct tl_module *module = loaded->module;
+    struct tl_recording_module about = {
+        .name = module->name,
+        .path = loaded->path,
+        .build_id = module->build_id,
+        .build_id_bytes = module->build_id_bytes,
+        .bias = loaded->bias,
+    };
+    int error = ops->module(writer, &about);
+    loaded->record_index = modules->next_record++;
+    loaded->recorded = true;
+    for (size_t i = 0; i < module->function_count && !error; i++) {
+        const struct tl_plan_function *function = &module->functions[i];
+        if (!function->selected || function->entry == TL_TACTIC_NONE)
+            continue;
+        struct tl_recording_function named_function = {
+            .id = ++modules->next_id,
+            .module = loaded->record_index,
+            .name = function->name,
+            .address = function->address,
+            .size = function->size,
+        };
+        loaded->function_id[i] = named_function.id;
+        error = ops->function(writer, &named_function);
+    }
+    return error;
+}
+
+/* The sites of one module, in as many batches as the shared array demands. */
+static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, struct tl_armed *armed, char *reason, size_t size)
+{
+    const struct tl_module *module = loaded->module;
+    size_t next = 0;
+    while (next < module->site_count) {
+        uint32_t count = 0;
+        for (; next < module->site_count && count < TL_SITES_MAX; next++) {
+            struct tl_wire_site site = module->sites[next];
+            site.function = loaded->function_id[site.function];
+            site.address += loaded->bias;
+            if (site.function != 0)
+                tl_agent_sites(agent)[count++] = site;
+        }
+        if (count && !arm_batch(agent, count, armed, reason, size))
+            return false;
+        count_sites(agent, count, armed);
+    }
+    return true;
+}
+
+bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
+                    const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size)
+{
+    if (!arm_guards(modules, first, agent, armed, reason, size))
+        return false;
+    int error = 0;
+    for (size_t i = first; i < modules->count && !error; i++) {
+        struct tl_loaded *loaded = &modules->entry[i];
+        if (!loaded->selected)
+            continue;
+        loaded->function_id = calloc(loaded->module->function_count, sizeof(uint32_t));
+        if (!loaded->function_id)
+            error = -ENOMEM;
+        for (size_t k = 0; k < loaded->module->function_count; k++)
+            armed->functions += loaded->module->functions[k].selected;
+        if (!error)
+            error = tell_writer(modules, loaded, ops, writer);
+    }
+    if (!error)
+        error = ops->flush_names(writer);
+    if (error) {
+        snprintf(reason, size, "cannot write the recording: %s", strerror(-error));
+        return false;
+    }
+    for (size_t i = first; i < modules->count; i++)
+        if (modules->entry[i].selected && !arm_functions(&modules->entry[i], agent, armed, reason, size))
+            return false;
+    return true;
+}
+
+static uint64_t compare(int memory, int file, const struct tl_mapping *mapping, uint64_t *where)
+{
+    uint8_t here[16384], there[16384];
+    uint64_t differ = 0;
+    for (uint64_t at = mapping->start; at < mapping->end; at += sizeof(here)) {
+        size_t size = mapping->end - at < sizeof(here) ? mapping->end - at : sizeof(here);
+        memset(there, 0, sizeof(there));
+        if (!tl_memory_read(memory, at, here, size) ||
+            pread(file, there, size, (off_t)(mapping->offset + (at - mapping->start))) < 0)
+            continue;
+        for (size_t i = 0; i < size; i++)
+            if (here[i] != there[i] && differ++ == 0)
+                *where = at + i;
+    }
+    return differ;
+}
+
+uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which, uint64_t *where)
+{
+    struct tl_maps maps;
+    uint64_t differ = 0;
+    if (!tl_maps_read(modules->pid, &maps))
+        return 0;
+    for (size_t i = 0; i < modules->count && !differ; i++) {
+        const struct tl_loaded *loaded = &modules->entry[i];
+        for (size_t k = 0; k < maps.count && loaded->module && !differ; k++) {
+            const struct tl_mapping *mapping = &maps.entry[k];
+            char path[4200];
+            if (!mapping->executable || mapping->inode != loaded->inode || strcmp(mapping->path, loaded->path) != 0)
+                continue;
+            tl_process_file(modules->pid, mapping, path, sizeof(path));
+            int file = open(path, O_RDONLY | O_CLOEXEC);
+            if (file >= 0) {
+                differ = compare(memory, file, mapping, where);
+                *which = loaded;
+                close(file);
+            }
+        }
+    }
+    tl_maps_free(&maps);
+    return differ;
+}
+
+void tl_modules_free(struct tl_modules *modules)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        if (modules->entry[i].module)
+            tl_module_close(modules->entry[i].module);
+        free(modules->entry[i].path);
+        free(modules->entry[i].function_id);
+    }
+    free(modules->entry);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The files that a process has mapped to execute, each with its plan: what there is to trace in this process, and the
+ * site records for the agent.
+ */
+#ifndef TL_TRACER_MODULES_H
+#define TL_TRACER_MODULES_H
+
+#include <plan/plan.h>
+#include <stdbool.h>
+#include <tracer/place.h>
+#include <tracer/process.h>
+#include <writer/writer.h>
+
+struct tl_loaded {
+    struct tl_module *module; /* NULL: it could not be read */
+    uint64_t inode, bias;
+    uint64_t text_start, text_end; /* of the mapping it was found by */
+    char *path;                    /* as the process calls it */
+    bool selected;                 /* its functions are to be traced */
+    bool gone;                     /* unmapped again */
+    bool recorded;                 /* the writer knows it */
+    uint32_t record_index;
+    uint32_t *function_id; /* by index into module->functions, 0: not traced */
+};
+
+struct tl_modules {
+    pid_t pid;
+    struct tl_loaded *entry;
+    size_t count, room;
+    struct tl_filter filter;
+    bool libraries;        /* -l */
+    uint32_t next_id;      /* function ids */
+    uint32_t next_record;
+};
+
+/* What arming came to. */
+struct tl_armed {
+    uint64_t functions, traced;          /* selected; with an entry site */
+    uint64_t entry_jump, entry_trap;
+    uint64_t sites_jump, sites_trap, refused;
+    uint64_t poke_tsc;
+};
+
+/* Looks at the process's maps: opens and plans what is new, marks what is gone. Returns how many new modules there are; the new
+ * ones are the last. reason is a sentence when the program itself cannot be read (-1). */
+long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size);
+
+/* Arms the guards, then the functions, of the modules from first on, and tells the writer of the functions. False: reason. */
+bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
+                    const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
+
+/* Compares the executable pages of all modules with their files; the number of bytes that differ, *where is the first. */
+uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which, uint64_t *where);
+
+void tl_modules_free(struct tl_modules *modules);
+
+#endif
