@@ -88,7 +88,9 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     const struct tl_trace_info *info = &trace->info;
     char text[TL_TEXT_DURATION_BYTES], a[32], b[32], began[64];
     when(trace, began, sizeof began, "%Y-%m-%d %H:%M:%S", true);
-    printf("command      %s\n", info->command);
+    fputs("command      ", stdout);
+    tl_text_plain(stdout, info->command);
+    putchar('\n');
     print_process(info);
     printf("began        %s\n", began);
     printf("duration     %s\n", trimmed(tl_text_duration(text, tl_trace_duration_ns(trace))));
@@ -107,8 +109,11 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     printf("traps        %s\n", tl_text_count(a, info->traps));
     printf("size         %s in %s\n", tl_text_bytes(a, trace->bytes), directory);
     printf("clock        TSC, %.6f GHz\n", (double)info->tsc_hz / 1e9);
-    for (size_t i = 0; i < trace->module_count; i++)
-        printf("%s%s\n", i ? "             " : "modules      ", trace->modules[i].path);
+    for (size_t i = 0; i < trace->module_count; i++) {
+        fputs(i ? "             " : "modules      ", stdout);
+        tl_text_plain(stdout, trace->modules[i].path);
+        putchar('\n');
+    }
 }
 
 static int selftest(bool json)

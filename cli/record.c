@@ -6,6 +6,7 @@
 #include <cli/views.h>
 #include <ctype.h>
 #include <errno.h>
+#include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -210,6 +211,13 @@ int tl_command_record(int argc, char **argv)
     return tl_session_run(&request.session, &recorded);
 }
 
+static int discard(const char *path, const struct stat *about, int type, struct FTW *where)
+{
+    (void)about, (void)type, (void)where;
+    remove(path);
+    return 0;
+}
+
 int tl_command_live(int argc, char **argv)
 {
     static struct request request;
@@ -238,6 +246,6 @@ int tl_command_live(int argc, char **argv)
         tl_command_replay(request.color ? 5 : 3, replay);
     }
     if (!keep)
-        tl_view_discard(directory);
+        nftw(directory, discard, 8, FTW_DEPTH | FTW_PHYS);
     return status;
 }

@@ -48,16 +48,19 @@ static const char *name_of(const struct thread *thread, const struct tl_call *ca
     return tl_view_name(&thread->replay->names, call->function);
 }
 
-/* "f(int)" calls itself by its own parentheses; others get them. */
-static const char *parentheses(const char *name)
+/* "f(int)" brings its own parentheses; other names get them. */
+static void print_call(const char *name, const char *after)
 {
-    return strchr(name, '(') ? "" : "()";
+    tl_text_plain(stdout, name);
+    printf("%s%s", strchr(name, '(') ? "" : "()", after);
 }
 
 static void remark(const struct thread *thread, const char *before, const char *name, const char *after)
 {
     bool color = thread->replay->options.color;
-    printf("%s%s/* %s%s */%s\n", before, color ? "\033[2m" : "", name, after, color ? "\033[0m" : "");
+    printf("%s%s/* ", before, color ? "\033[2m" : "");
+    tl_text_plain(stdout, name);
+    printf("%s */%s\n", after, color ? "\033[0m" : "");
 }
 
 static void entered(void *data, const struct tl_call *call)
@@ -67,7 +70,7 @@ static void entered(void *data, const struct tl_call *call)
         return;
     const char *name = name_of(thread, call);
     begin_line(thread, NULL, call->depth);
-    printf("%s%s {\n", name, parentheses(name));
+    print_call(name, " {\n");
 }
 
 static void returned(void *data, const struct tl_call *call)
@@ -77,7 +80,7 @@ static void returned(void *data, const struct tl_call *call)
     const char *name = name_of(thread, call);
     begin_line(thread, call->exact ? &ns : NULL, call->depth);
     if (thread->leaf)
-        printf("%s%s;\n", name, parentheses(name));
+        print_call(name, ";\n");
     else
         remark(thread, "} ", name, call->exact ? "" : ": time not known, events were lost");
     thread->leaf = false;
@@ -95,7 +98,7 @@ static void resumed(void *data, const struct tl_call *call)
     struct thread *thread = data;
     const char *name = name_of(thread, call);
     begin_line(thread, NULL, call->depth);
-    printf("%s%s { ", name, parentheses(name));
+    print_call(name, " { ");
     remark(thread, "", "goes on", "");
 }
 

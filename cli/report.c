@@ -127,7 +127,7 @@ static void print_row(struct report *report, const struct row *row)
                tl_text_duration(max, row->max));
     else
         printf("%12s%12s%12s%11s%12s%12s  ", "-", "-", tl_text_count(calls, row->calls), "-", "-", "-");
-    fputs(tl_view_name(&report->names, row->function), stdout);
+    tl_text_plain(stdout, tl_view_name(&report->names, row->function));
     const char *dim = report->options.color ? "\033[2m" : "", *plain = report->options.color ? "\033[0m" : "";
     if (row->not_returned)
         printf("%s  (%s not returned)%s", dim, tl_text_count(calls, row->not_returned), plain);

@@ -89,6 +89,20 @@ void tl_text_json(FILE *to, const char *text)
     putc('"', to);
 }
 
+void tl_text_plain(FILE *to, const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at;) {
+        size_t length = utf8_length(at);
+        bool c1 = at[0] == 0xc2 && at[1] < 0xa0; /* the control characters from U+0080 on */
+        if (length == 0 || *at < 0x20 || *at == 0x7f || c1) {
+            fprintf(to, "\\x%02x", *at++);
+            continue;
+        }
+        fwrite(at, 1, length, to);
+        at += length;
+    }
+}
+
 bool tl_text_duration_parse(const char *text, uint64_t *ns)
 {
     static const struct {

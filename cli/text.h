@@ -24,6 +24,9 @@ const char *tl_text_bytes(char to[32], uint64_t bytes);
 /* A JSON string with its quotes. What is not UTF-8 comes out as U+FFFD, so the result always is. */
 void tl_text_json(FILE *to, const char *text);
 
+/* The text with what would not be text on a terminal as \xHH: names come from files that anybody may have made. */
+void tl_text_plain(FILE *to, const char *text);
+
 /* "500ns", "10us", "2ms", "1.5s", "1m", "1h". False: not a duration. */
 bool tl_text_duration_parse(const char *text, uint64_t *ns);
 

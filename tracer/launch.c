@@ -18,10 +18,11 @@
 #include <unistd.h>
 
 /* The child: waits until it is seized, then becomes the program. */
-static _Noreturn void become(char *const *argv, int go, int failed)
+static _Noreturn void become(char *const *argv, const int *go, int failed)
 {
     char byte;
-    while (read(go, &byte, 1) < 0 && errno == EINTR)
+    close(go[1]);
+    while (read(go[0], &byte, 1) < 0 && errno == EINTR)
         ;
     execvp(argv[0], argv);
     int error = errno;
@@ -124,7 +125,7 @@ pid_t tl_launch(char *const *argv, int *status, char *reason, size_t size)
     }
     pid_t child = fork();
     if (child == 0)
-        become(argv, go[0], failed[1]);
+        become(argv, go, failed[1]);
     close(go[0]);
     close(failed[1]);
     if (child < 0 || ptrace(PTRACE_SEIZE, child, 0, PTRACE_O_TRACEEXEC) != 0) {
