@@ -185,7 +185,7 @@ static enum tl_status add_traps(struct batch *batch, const struct tl_wire_site *
         if (tl_insn_decode(&insn, spec->bytes + at, spec->size - at, TL_ARCH_MODE) != TL_OK)
             return TL_NO_INSTRUCTION;
         bool leaves = spec->exits >> i & 1, entry = i == 0 && spec->kind == TL_SITE_ENTRY;
-        bool back = spec->kind == TL_SITE_REDIRECT && insn.rel_size != 0 && insn.class != TL_INSN_CALL_REL;
+        bool back = spec->kind == TL_SITE_REDIRECT && insn.rel_size != 0 && insn.category != TL_INSN_CALL_REL;
         if (entry || leaves || back) {
             struct tl_wire_site one = *spec;
             one.address += at;

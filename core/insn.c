@@ -345,13 +345,13 @@ static void classify(const struct state *s, struct tl_insn *out, uint8_t segment
 {
     uint8_t class = s->space < 2 ? opcode_class[s->space][out->opcode] : TL_INSN_OTHER;
     if (s->space < 2 && (out->opcode & 0xf0) == (s->space ? 0x80 : 0x70)) {
-        out->class = TL_INSN_JCC;
+        out->category = TL_INSN_JCC;
         out->cc = out->opcode & 15;
     } else if (class != TL_INSN_OTHER)
-        out->class = class_refine(out, class, s->group1 == 0xf3, out->imm_size ? s->bytes[out->imm_offset] : 0);
+        out->category = class_refine(out, class, s->group1 == 0xf3, out->imm_size ? s->bytes[out->imm_offset] : 0);
     if (segment >= 0x64)
         out->flags |= TL_INSN_SEGMENT;
-    if (segment == 0x3e && (out->class == TL_INSN_CALL_IND || out->class == TL_INSN_JMP_IND))
+    if (segment == 0x3e && (out->category == TL_INSN_CALL_IND || out->category == TL_INSN_JMP_IND))
         out->flags |= TL_INSN_NOTRACK;
 }
 

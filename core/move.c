@@ -65,7 +65,7 @@ uintptr_t tli_branch_target(const struct tl_insn *insn, uintptr_t from)
 
 bool tli_falls_through(const struct tl_insn *insn)
 {
-    switch (insn->class) {
+    switch (insn->category) {
     case TL_INSN_JMP_REL:
     case TL_INSN_JMP_IND:
     case TL_INSN_RET:
@@ -105,7 +105,7 @@ static void move_call(struct tli_code *code, const struct tl_insn *insn, const u
                       uintptr_t target)
 {
     uint8_t push[TL_ARCH_PUSH_RETURN_BYTES];
-    if (insn->class == TL_INSN_CALL_IND) {
+    if (insn->category == TL_INSN_CALL_IND) {
         unsigned mod = insn->modrm >> 6, rm = insn->modrm & 7;
         /* An operand that uses the stack pointer would be read after the push. */
         bool sib = mod != 3 && rm == 4;
@@ -120,7 +120,7 @@ static void move_call(struct tli_code *code, const struct tl_insn *insn, const u
         return;
     }
     tli_code_bytes(code, push, (uint32_t)tl_arch_push_return(push, from + insn->length));
-    if (insn->class == TL_INSN_CALL_REL) {
+    if (insn->category == TL_INSN_CALL_REL) {
         tli_code_jump(code, target);
         return;
     }
@@ -134,7 +134,7 @@ static void move_call(struct tli_code *code, const struct tl_insn *insn, const u
 void tli_move(struct tli_code *code, const struct tl_insn *insn, const uint8_t *bytes, uintptr_t from, uintptr_t target)
 {
     uint8_t jcc[2] = {0x0f, (uint8_t)(0x80 | insn->cc)};
-    switch (insn->class) {
+    switch (insn->category) {
     case TL_INSN_JMP_REL:
         tli_code_jump(code, target);
         return;
@@ -161,7 +161,7 @@ void tli_move(struct tli_code *code, const struct tl_insn *insn, const uint8_t *
 uint32_t tli_move_inverted(struct tli_code *code, const struct tl_insn *insn)
 {
     uint8_t jcc[2] = {0x0f, (uint8_t)(0x80 | (insn->cc ^ 1))};
-    if (insn->class != TL_INSN_JCC)
+    if (insn->category != TL_INSN_JCC)
         refuse(code, TL_CANNOT_MOVE);
     tli_code_bytes(code, jcc, 2);
     tli_code_word(code, 0);

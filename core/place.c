@@ -17,7 +17,7 @@ struct block {
     uintptr_t number; /* address / BLOCK_BYTES */
     uint32_t used;    /* granules */
     bool known, usable;
-    uint64_t *map;
+    uint32_t *map;
 };
 
 static struct block *blocks;
@@ -37,7 +37,10 @@ static struct block *block_at(uintptr_t address)
         if (!blocks)
             return 0;
     }
+    static struct block *last;
     uintptr_t number = address / BLOCK_BYTES;
+    if (last && last->number == number)
+        return last->usable ? last : 0;
     uint32_t slot = (uint32_t)(number * 2654435761u) % BLOCKS_MAX;
     while (blocks[slot].known && blocks[slot].number != number)
         slot = (slot + 1) % BLOCKS_MAX;
@@ -45,7 +48,7 @@ static struct block *block_at(uintptr_t address)
     if (!block->known) {
         if (number == 0 || block_count == BLOCKS_MAX * 3 / 4)
             return 0;
-        uint64_t *map = tl_port_memory(GRANULES / 8);
+        uint32_t *map = tl_port_memory(GRANULES / 8);
         if (!map)
             return 0;
         block_count++;
@@ -58,25 +61,33 @@ static struct block *block_at(uintptr_t address)
         else
             tl_port_memory_free(map, GRANULES / 8);
     }
+    last = block;
     return block->usable ? block : 0;
 }
 
-/* Number of free granules from first on, at most wanted; in whole words where possible. */
-static uint32_t free_run(const struct block *block, uint32_t first, uint32_t wanted)
+/* Number of granules from first on, at most wanted, that are all used or all free, a word at a time. */
+static uint32_t run_of(const struct block *block, uint32_t first, uint32_t wanted, bool used)
 {
     uint32_t n = 0;
-    while (n < wanted && first + n < GRANULES && !(block->map[(first + n) / 64] >> (first + n) % 64 & 1))
-        n++;
-    return n;
+    while (n < wanted && first + n < GRANULES) {
+        uint32_t at = first + n, bit = at % 32;
+        uint32_t others = (used ? ~block->map[at / 32] : block->map[at / 32]) >> bit;
+        if (others) {
+            n += (uint32_t)__builtin_ctz(others);
+            break;
+        }
+        n += 32 - bit;
+    }
+    return n < wanted ? n : wanted;
 }
 
 static void mark(struct block *block, uint32_t first, uint32_t count, bool used)
 {
     for (uint32_t i = first; i < first + count; i++) {
         if (used)
-            block->map[i / 64] |= 1ull << i % 64;
+            block->map[i / 32] |= 1u << i % 32;
         else
-            block->map[i / 64] &= ~(1ull << i % 64);
+            block->map[i / 32] &= ~(1u << i % 32);
     }
     block->used = used ? block->used + count : block->used - count;
 }
@@ -101,9 +112,10 @@ static bool take(uintptr_t address, uint32_t size, uint32_t *skip)
         return false;
     }
     uint32_t first = offset / GRANULE_BYTES, wanted = granules_of(address, size);
-    uint32_t run = free_run(block, first, wanted);
+    uint32_t run = run_of(block, first, wanted, false);
     if (run < wanted) {
-        *skip = (run + 1) * GRANULE_BYTES - offset % GRANULE_BYTES;
+        run += run_of(block, first + run, GRANULES, true);
+        *skip = run * GRANULE_BYTES - offset % GRANULE_BYTES;
         return false;
     }
     mark(block, first, wanted, true);
@@ -144,38 +156,38 @@ static uint8_t chosen(const struct choice *choice, uint32_t i)
 /* Where the search for this kind of site went well last time: neighbours want neighbours. */
 static struct {
     uint8_t second[16];
+    uint16_t low[16];
+    uintptr_t hopeless[16]; /* where in steps of 4 MiB nothing was found: the next site of the kind will find nothing either */
 } hint;
 
-/* All low halves (bytes 0 and 1) for a fixed upper half. */
+#define HOPELESS_STEP (1u << 22)
+
+/* False if no byte of the 64 KiB at base can be had. */
+static bool worth_trying(uintptr_t base)
+{
+    return block_at(base) || block_at(base + 0xffff);
+}
+
+/* All low halves (bytes 0 and 1) for a fixed upper half, from first on where there is a choice. */
 static bool search_low(uintptr_t base, const struct choice *one, const struct choice *zero, uint32_t size,
-                       uintptr_t *stub)
+                       uint32_t first, uintptr_t *stub)
 {
     uint32_t skip;
     if (!one->list && !zero->list) { /* 64 KiB in a row */
-        for (uint32_t low = 0; low < 0x10000; low += skip) {
-            if (take(base + low, size, &skip)) {
-                *stub = base + low;
+        for (uint32_t low = first; low < 0x10000; low += skip) {
+            *stub = base + low;
+            if (take(*stub, size, &skip))
                 return true;
-            }
         }
         return false;
     }
-    for (uint32_t i = 0; i < one->count; i++) {
-        uintptr_t row = base + ((uintptr_t)chosen(one, i) << 8);
-        if (!zero->list) {
-            for (uint32_t low = 0; low < 0x100; low += skip) {
-                if (take(row + low, size, &skip)) {
-                    *stub = row + low;
-                    return true;
-                }
-            }
-            continue;
-        }
-        for (uint32_t k = 0; k < zero->count; k++) {
-            if (take(row + zero->list[k], size, &skip)) {
-                *stub = row + zero->list[k];
+    for (uint32_t i = one->list ? 0 : first >> 8; i < one->count; i++) {
+        uintptr_t row = base + ((uintptr_t)(one->list ? one->list[i] : i) << 8);
+        uint32_t last = zero->list ? zero->count : 0x100;
+        for (uint32_t k = 0; k < last; k += zero->list ? 1 : skip) {
+            *stub = row + (zero->list ? zero->list[k] : k);
+            if (take(*stub, size, &skip))
                 return true;
-            }
         }
     }
     return false;
@@ -185,6 +197,8 @@ static bool search(uintptr_t from, uint8_t starts, uint32_t size, uintptr_t *stu
 {
     unsigned kind = starts >> 1 & 15;
     struct choice byte[4];
+    if (hint.hopeless[kind] == from / HOPELESS_STEP)
+        return false;
     for (unsigned i = 0; i < 4; i++) {
         bool start = kind >> i & 1;
         byte[i] = (struct choice){start ? traps_low : 0, start ? sizeof(traps_low) : 256, 0};
@@ -200,12 +214,15 @@ static bool search(uintptr_t from, uint8_t starts, uint32_t size, uintptr_t *stu
             /* Below address 0, or beyond the end of user addresses: not a place. */
             if ((upper >> 31) ? base > from : base < from)
                 continue;
-            if (search_low(base, &byte[1], &byte[0], size, stub)) {
+            uint32_t first = top == 0 && second == 0 ? hint.low[kind] : 0;
+            if (worth_trying(base) && search_low(base, &byte[1], &byte[0], size, first, stub)) {
                 hint.second[kind] = chosen(&byte[2], second);
+                hint.low[kind] = (uint16_t)(*stub - base);
                 return true;
             }
         }
     }
+    hint.hopeless[kind] = from / HOPELESS_STEP;
     return false;
 }
 

@@ -3,6 +3,7 @@
  * The slow half of recording: a thread's first event, a full chunk, a new clock word, a forked child. See ring.h.
  */
 #include <core/ring.h>
+#include <core/section.h>
 #include <trapline/port.h>
 #include <wire/event.h>
 
@@ -16,6 +17,13 @@ static _Atomic uint32_t *word_of(uint32_t *field)
 static void count(uint32_t *field, uint32_t more)
 {
     atomic_fetch_add_explicit(word_of(field), more, memory_order_relaxed); /* relaxed: a statistic */
+}
+
+TLI_TRAP void tli_ring_count_trap(void)
+{
+    /* relaxed, both: a statistic; the control block stays mapped when its session has ended. */
+    if (tli_ring.control && tli_ring.threads->alive && atomic_load_explicit(&tli_ring.session, memory_order_relaxed))
+        atomic_fetch_add_explicit((_Atomic uint32_t *)&tli_ring.control->traps, 1, memory_order_relaxed);
 }
 
 static unsigned slot_of(const struct tli_thread *thread)

@@ -69,4 +69,7 @@ void tli_ring_stop(void);
 /* The cold half of a record: word is the event's upper half. Runs in the traced thread. */
 void tli_ring_slow(uint32_t word);
 
+/* A trap of ours was resolved; for the statistics. Trap side. */
+void tli_ring_count_trap(void);
+
 #endif

@@ -90,7 +90,7 @@ static uintptr_t new_target(const struct build *build, unsigned i, bool leaves)
 {
     const struct tl_wire_site *spec = build->spec;
     uintptr_t target = tli_branch_target(&build->insn[i], (uintptr_t)spec->address + build->offset[i]);
-    if (leaves || build->insn[i].class == TL_INSN_CALL_REL)
+    if (leaves || build->insn[i].category == TL_INSN_CALL_REL)
         return target;
     for (unsigned k = 0; k < spec->insns; k++)
         if (target == spec->address + build->offset[k])
@@ -161,7 +161,7 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
     enum tl_status status = decode_window(&build);
     if (status != TL_OK)
         return status;
-    if (spec->kind == TL_SITE_GUARD && build.insn[spec->insns - 1].class != TL_INSN_SYSCALL)
+    if (spec->kind == TL_SITE_GUARD && build.insn[spec->insns - 1].category != TL_INSN_SYSCALL)
         return TL_BAD_ARGUMENT;
     /* Twice: the first pass finds the labels that branches within the window need. Sizes do not depend on them. */
     struct tli_code count = {.address = code->address, .room = TLI_STUB_MAX_BYTES};

@@ -12,6 +12,10 @@
 #include <stdint.h>
 #include <trapline/status.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 #define TL_INSN_MAX_BYTES 15
 
 /* What an instruction does to the instruction pointer. */
@@ -52,7 +56,7 @@ enum tl_insn_mode { TL_MODE_32 = 32, TL_MODE_64 = 64 };
  * map: 0 one-byte opcodes, 1 is 0F, 2 is 0F 38, 3 is 0F 3A; VEX, EVEX, XOP: their map number. */
 struct tl_insn {
     uint8_t length; /* 1..15 bytes */
-    uint8_t class;  /* enum tl_insn_class */
+    uint8_t category; /* enum tl_insn_class */
     uint8_t flags;
     uint8_t map;
     uint8_t opcode; /* last opcode byte */
@@ -74,5 +78,9 @@ struct tl_insn {
  * anything over 15 bytes are TL_NO_INSTRUCTION, as is a buffer that ends too early.
  * On a refusal *out is all zero. */
 enum tl_status tl_insn_decode(struct tl_insn *out, const uint8_t *bytes, size_t size, enum tl_insn_mode mode);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -14,6 +14,10 @@
 #include <stdint.h>
 #include <trapline/status.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 struct tl_regs;
 
 /* Poke side. Copies size bytes of text at address. TL_NO_TEXT where something is not mapped. */
@@ -63,12 +67,16 @@ void tl_port_push(struct tl_regs **regs, uintptr_t value);
 uint8_t tl_port_text_byte(uintptr_t address);
 
 /* Any side. Does not return: an invariant is broken, what says which. */
-_Noreturn void tl_port_panic(const char *what);
+__attribute__((noreturn)) void tl_port_panic(const char *what);
 
 #define TL_ASSERT(condition)                                                                                           \
     do {                                                                                                               \
         if (!(condition))                                                                                              \
             tl_port_panic(__FILE__ ": " #condition);                                                                   \
     } while (0)
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

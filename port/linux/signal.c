@@ -4,6 +4,7 @@
  * ours. Everything a trap of ours runs through is in .text.trap. The kernel puts the signal frame below the red zone, so
  * tl_port_push has its room (docs/protocol.md).
  */
+#include <core/ring.h>
 #include <core/section.h>
 #include <core/trap.h>
 #include <port/linux/linux.h>
@@ -134,6 +135,7 @@ TLI_TRAP static void on_signal(int signal, struct info *info, struct frame *fram
         uintptr_t address = signal == TLI_SIGTRAP ? regs.ip - 1 : regs.ip;
         if (tli_trap(&where, address)) {
             store(&frame->context, where);
+            tli_ring_count_trap();
             return;
         }
     }

@@ -91,10 +91,17 @@ enum tl_status tl_port_exec_map(uintptr_t address, size_t size)
     return TL_OK;
 }
 
+/* Our own memory goes far from the program's: what lies within 2 GB of its text is for stubs. Only a hint. */
+#define FAR_AWAY 0x100000000000u
+
 void *tl_port_memory(size_t size)
 {
-    long got = map(0, size, TLI_PROT_READ | TLI_PROT_WRITE, TLI_MAP_PRIVATE | TLI_MAP_ANONYMOUS | TLI_MAP_NORESERVE);
-    return failed(got) ? 0 : (void *)got;
+    static uintptr_t next = FAR_AWAY;
+    long got = map(next, size, TLI_PROT_READ | TLI_PROT_WRITE, TLI_MAP_PRIVATE | TLI_MAP_ANONYMOUS | TLI_MAP_NORESERVE);
+    if (failed(got))
+        return 0;
+    next = (uintptr_t)got + ((size + TLI_PAGE - 1) & ~(size_t)(TLI_PAGE - 1));
+    return (void *)got;
 }
 
 void tl_port_memory_free(void *memory, size_t size)

@@ -171,7 +171,7 @@ static enum tl_status zydis_decode(struct tl_insn *out, const uint8_t *bytes, si
         return TL_NO_INSTRUCTION;
     bool modrm = z.attributes & ZYDIS_ATTRIB_HAS_MODRM, moffs = !modrm && z.raw.disp.size;
     out->length = z.length;
-    out->class = zydis_class(&z);
+    out->category = zydis_class(&z);
     out->flags = zydis_flags(&z, mode64);
     out->map = zydis_map(&z);
     out->opcode = z.opcode;
@@ -195,7 +195,7 @@ static enum tl_status zydis_decode(struct tl_insn *out, const uint8_t *bytes, si
         out->imm_offset = z.raw.imm[0].offset;
         out->imm_size = (z.raw.imm[0].size + z.raw.imm[1].size) / 8;
     }
-    if (out->class == TL_INSN_JCC)
+    if (out->category == TL_INSN_JCC)
         out->cc = out->opcode & 15;
     return TL_OK;
 }
