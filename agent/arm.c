@@ -67,10 +67,11 @@ static uint8_t starts_of(const struct tl_wire_site *spec)
 
 static struct tli_stub_target target_of(const struct batch *batch, const struct tl_wire_site *spec)
 {
-    struct tli_stub_target target = {.slow = (uintptr_t)tl_stub_slow};
-    if (spec->kind == TL_SITE_GUARD) {
-        target.slow = (uintptr_t)tl_stub_guard;
-    } else if (spec->function < batch->entry_count && batch->entry[spec->function]) {
+    struct tli_stub_target target;
+    bool guard = spec->kind == TL_SITE_GUARD;
+    target.slow = guard ? (uintptr_t)tl_stub_guard : (uintptr_t)tl_stub_slow;
+    target.entry = target.entry_silent = 0;
+    if (!guard && spec->function < batch->entry_count && batch->entry[spec->function]) {
         const struct tli_site *entry = batch->entry[spec->function];
         target.entry = entry->address;
         target.entry_silent = entry->stub + entry->label[0];
@@ -269,7 +270,7 @@ static size_t without_overlaps(struct tli_site **sites, size_t count)
 static void set_state(struct tli_site *const *sites, size_t count, enum tli_site_state state)
 {
     for (size_t i = 0; i < count; i++)
-        /* release: the stub is written. Pairs with the acquire in trap.c; before an int3 stands, nobody looks. */
+        /* [S2] release: the stub is written. Pairs with the acquire in tli_trap(). */
         atomic_store_explicit(&sites[i]->state, state, memory_order_release);
 }
 

@@ -24,7 +24,7 @@ void tli_code_bytes(struct tli_code *code, const uint8_t *bytes, uint32_t count)
     code->size += count;
 }
 
-void tli_code_word(struct tli_code *code, uint32_t word)
+static void code_word(struct tli_code *code, uint32_t word)
 {
     uint8_t bytes[4] = {(uint8_t)word, (uint8_t)(word >> 8), (uint8_t)(word >> 16), (uint8_t)(word >> 24)};
     tli_code_bytes(code, bytes, 4);
@@ -46,16 +46,16 @@ static uint32_t distance(struct tli_code *code, uintptr_t next, uintptr_t target
     return (uint32_t)far;
 }
 
-void tli_code_branch(struct tli_code *code, const uint8_t *opcode, uint32_t opcode_bytes, uintptr_t target)
+static void code_branch(struct tli_code *code, const uint8_t *opcode, uint32_t opcode_bytes, uintptr_t target)
 {
     tli_code_bytes(code, opcode, opcode_bytes);
-    tli_code_word(code, distance(code, code->address + code->size + 4, target));
+    code_word(code, distance(code, code->address + code->size + 4, target));
 }
 
 void tli_code_jump(struct tli_code *code, uintptr_t target)
 {
     static const uint8_t jmp[1] = {0xe9};
-    tli_code_branch(code, jmp, 1, target);
+    code_branch(code, jmp, 1, target);
 }
 
 uintptr_t tli_branch_target(const struct tl_insn *insn, uintptr_t from)
@@ -139,7 +139,7 @@ void tli_move(struct tli_code *code, const struct tl_insn *insn, const uint8_t *
         tli_code_jump(code, target);
         return;
     case TL_INSN_JCC:
-        tli_code_branch(code, jcc, 2, target);
+        code_branch(code, jcc, 2, target);
         return;
     case TL_INSN_LOOP:
         move_loop(code, insn, bytes, target);
@@ -164,6 +164,6 @@ uint32_t tli_move_inverted(struct tli_code *code, const struct tl_insn *insn)
     if (insn->category != TL_INSN_JCC)
         refuse(code, TL_CANNOT_MOVE);
     tli_code_bytes(code, jcc, 2);
-    tli_code_word(code, 0);
+    code_word(code, 0);
     return code->size - 4;
 }

@@ -21,10 +21,8 @@ struct tli_code {
 };
 
 void tli_code_bytes(struct tli_code *code, const uint8_t *bytes, uint32_t count);
-void tli_code_word(struct tli_code *code, uint32_t word); /* 4 bytes, little-endian */
 
-/* opcode bytes, then a rel32 to target. TL_NO_MEMORY sticks when target is out of reach. */
-void tli_code_branch(struct tli_code *code, const uint8_t *opcode, uint32_t opcode_bytes, uintptr_t target);
+/* jmp rel32. TL_NO_MEMORY sticks when target is out of reach. */
 void tli_code_jump(struct tli_code *code, uintptr_t target);
 
 /* Overwrites the word at offset. */

@@ -108,7 +108,8 @@ static bool claim_slot(uint32_t slot, uint32_t self)
     if (last != 0 && last != self && tl_port_thread_exists(last))
         return false; /* it may be asleep between reserving a slot and storing to it */
     uint32_t expected = TL_RING_FREE;
-    /* acquire: what the tracer wrote before it freed the ring. Pairs with its release of state. */
+    /* [W3] acquire: what the tracer wrote before it freed the ring. Pairs with its release of state; relaxed when it
+     * fails, nothing is read then. */
     return atomic_compare_exchange_strong_explicit(word_of(&tli_ring.rings[slot].state), &expected, TL_RING_LIVE,
                                                    memory_order_acquire, memory_order_relaxed);
 }
@@ -179,7 +180,7 @@ static void slow(uint32_t word)
         }
         return;
     }
-    /* acquire: the session's fields are filled. Pairs with the release in tli_ring_start(). */
+    /* [R2] acquire: the session's fields are filled. Pairs with the release in tli_ring_start(). */
     uint32_t session = atomic_load_explicit(&tli_ring.session, memory_order_acquire);
     if (session == 0)
         return;
@@ -221,7 +222,7 @@ void tli_ring_start(struct tl_control *control, uint32_t session)
     atomic_store_explicit(&tli_ring.threads->mute_count, 0, memory_order_relaxed); /* relaxed: no child of ours yet */
     for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++) /* blocks of the session before, or of the process we were forked from */
         atomic_store_explicit(&tli_ring.threads->block[slot].limit, 0, memory_order_relaxed);
-    /* release: see slow(). */
+    /* [R2] release: see slow(). */
     atomic_store_explicit(&tli_ring.session, session, memory_order_release);
 }
 

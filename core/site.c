@@ -75,18 +75,10 @@ struct tli_site *tli_site_any(uintptr_t address)
     return site && site->address == address ? site : 0;
 }
 
-struct tli_site *tli_site_at(uintptr_t address)
-{
-    struct tli_site *site = tli_site_any(address);
-    if (!site)
-        return 0;
-    /* relaxed: only the poke side writes it */
-    return atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_STANDING ? site : 0;
-}
-
 static bool gone(const struct tli_site *site)
 {
-    return atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_GONE; /* relaxed: only the poke side writes it */
+    /* relaxed: only the poke side writes it */
+    return atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_GONE;
 }
 
 static bool overlap(const struct tli_site *a, const struct tli_site *b)

@@ -52,9 +52,6 @@ struct tli_table {
 /* The site whose overwritten bytes hold address at an instruction start, or NULL. Trap side. */
 struct tli_site *tli_site_find(uintptr_t address);
 
-/* The standing site that begins at address, or NULL. Poke side. */
-struct tli_site *tli_site_at(uintptr_t address);
-
 /* The site that begins at address, standing or not, or NULL. Poke side. */
 struct tli_site *tli_site_any(uintptr_t address);
 

@@ -157,7 +157,10 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
                               const struct tli_stub_target *target, struct tli_site *site,
                               struct tli_stub_shape *shape)
 {
-    struct build build = {.code = code, .spec = spec, .target = target};
+    struct build build; /* field by field: a compiler may clear so much at once by a call of memset */
+    build.code = code;
+    build.spec = spec;
+    build.target = target;
     enum tl_status status = decode_window(&build);
     if (status != TL_OK)
         return status;

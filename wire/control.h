@@ -21,6 +21,8 @@
  *                               for slots whose writer was interrupted between reserving and storing: zero
  *     reader gives chunks back  tail (release)                                              [W2]
  *     writer looks for room     tail (acquire)                                              [W2]
+ *     reader frees a ring       state (release), its thread having ended and all being read   [W3]
+ *     writer claims a ring      state (acquire)                                             [W3]
  *     events in the newest      an 8-byte store each, seen as written once not zero; x86 keeps their order
  *
  * Chunk n of a ring lies at index n % chunks. Its first event is always a clock record.

@@ -149,12 +149,11 @@ static long action_of(int signal, const struct tli_sigaction *set, struct tli_si
 
 enum tl_status tli_signal_take(void)
 {
-    struct tli_sigaction action = {
-        .handler = (uintptr_t)on_signal,
-        .flags = TLI_SA_SIGINFO | TLI_SA_ONSTACK | TLI_SA_RESTORER,
-        .restorer = (uintptr_t)tli_signal_restorer,
-        .mask = ~0ull,
-    };
+    struct tli_sigaction action; /* no initialiser: a constant one would hold addresses, which the image cannot */
+    action.handler = (uintptr_t)on_signal;
+    action.flags = TLI_SA_SIGINFO | TLI_SA_ONSTACK | TLI_SA_RESTORER;
+    action.restorer = (uintptr_t)tli_signal_restorer;
+    action.mask = ~0ull;
     for (int i = 0; i < 2; i++) {
         struct tli_sigaction before;
         if (action_of(ours[i], &action, &before) != 0)
