@@ -190,7 +190,7 @@ static void print_row(const struct tl_module *module, const struct tl_plan_funct
 static void print_coverage(const struct coverage *c)
 {
     char text[32];
-    printf("\n%s functions: ", tl_text_count(text, c->functions));
+    printf("\n%s function%s: ", tl_text_count(text, c->functions), c->functions == 1 ? "" : "s");
     printf("%s by jump, ", tl_text_count(text, c->entry[TL_TACTIC_JUMP]));
     printf("%s by trap, ", tl_text_count(text, c->entry[TL_TACTIC_TRAP]));
     printf("%s not\n", tl_text_count(text, c->entry[TL_TACTIC_NONE]));

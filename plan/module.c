@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The door of the plan: opening and closing a module, in the order in which its tables depend on each other.
+ * Called by tracer/ and cli/.
+ */
+#include <plan/module.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *last_component(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash && slash[1] ? slash + 1 : path;
+}
+
+/* The file is there and is x86-64: identity is read from its header, bounds were checked. */
+static void describe(struct tli_module *m)
+{
+    struct tl_module *module = m->module;
+    module->is_64 = true;
+    module->position_independent = m->file[16] == 3; /* ET_DYN */
+    memcpy(&module->entry, m->file + 24, 8);
+}
+
+static bool analyse(struct tli_module *m, const char *label)
+{
+    if (!tli_symbols_read(m, label))
+        return false;
+    tli_relocs_read(m);
+    tli_frames_read(m);
+    if (m->out_of_memory)
+        return false;
+    tli_functions_build(m);
+    if (m->out_of_memory || !tli_flow_all(m))
+        return false;
+    if (!tli_colds_merge(m))
+        return false;
+    tli_guards_find(m);
+    return !m->out_of_memory;
+}
+
+struct tl_module *tl_module_open(const char *path, const char *label, char *error, size_t error_bytes)
+{
+    struct tl_module *module = calloc(1, sizeof *module);
+    struct tli_module *m = calloc(1, sizeof *m);
+    const char *seen = label ? label : path;
+    if (!module || !m) {
+        free(module);
+        free(m);
+        snprintf(error, error_bytes, "cannot open '%s': out of memory", seen);
+        return NULL;
+    }
+    module->internal = m;
+    m->module = module;
+    module->path = strdup(path);
+    module->name = strdup(last_component(seen));
+    bool opened = module->path && module->name && tli_elf_open(m, path, seen, error, error_bytes);
+    if (opened) {
+        describe(m);
+        opened = analyse(m, seen);
+        if (!opened)
+            snprintf(error, error_bytes, "cannot open '%s': out of memory", seen);
+    }
+    if (opened)
+        return module;
+    tl_module_close(module);
+    return NULL;
+}
+
+void tl_module_close(struct tl_module *module)
+{
+    if (!module)
+        return;
+    struct tli_module *m = module->internal;
+    tli_elf_close(m);
+    for (size_t i = 0; i < m->string_count; i++)
+        free(m->strings[i]);
+    void *const tables[] = {m->strings,  m->sections,       m->symbols,       m->labels,      m->cies,
+                            m->fdes,     m->relocs,         m->nogo,          m->colds,       m->facts,
+                            m->exits,    m->leaps,          m->code_pointers, m->refs,        m->no_return_slots,
+                            m,           module->functions, module->sites,    module->guards, module->path,
+                            module->name};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        free(tables[i]);
+    free(module);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The sites of the selected functions: an entry each, the branches back to it that are no calls, and the exits. Guards
+ * are there first, then all entries, then the rest; whoever comes later and finds bytes taken gives way. Called by
+ * tracer/ and cli/.
+ */
+#include <plan/decode.h>
+#include <plan/window.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HELD_BACK 8
+
+struct tally { /* of one function's exits */
+    unsigned jump, trap, missing;
+};
+
+static bool push_site(struct tli_module *m, const struct tl_wire_site *site)
+{
+    struct tl_module *module = m->module;
+    TLI_PUSH(m, module->sites, module->site_count, m->site_capacity, *site);
+    tli_window_claim(m, site);
+    return !m->out_of_memory;
+}
+
+static struct tli_request request_for(struct tli_module *m, uint32_t function, uint8_t kind, uint64_t address)
+{
+    const struct tl_plan_function *f = &m->module->functions[function];
+    struct tli_request q = {m, function, kind, f->address, f->address + f->size, true};
+    if (m->facts[function].doubts & (TLI_DOUBT_INDIRECT | TLI_DOUBT_BYTES | TLI_DOUBT_ALL_EXITS))
+        q.certain = false;
+    if (address < q.start || address >= q.end) {
+        const struct tli_cold *cold = tli_cold_at(m, address);
+        q.start = cold ? cold->start : address;
+        q.end = cold ? cold->end : address;
+    }
+    return q;
+}
+
+static const char *why_no_entry(struct tli_module *m, const struct tl_plan_function *f)
+{
+    const struct tli_region *region = tli_region_at(m, f->address);
+    struct tli_insn insn;
+    if (!region || !tli_decode(&insn, region->bytes + (f->address - region->start), (size_t)(region->end - f->address),
+                               f->address))
+        return "no instruction at its entry";
+    if (tli_bit(region->claimed, f->address - region->start))
+        return "its first bytes belong to another site";
+    return "its first instruction must stay where it is";
+}
+
+/* An endbr64 stays where it is, and a loop that begins behind it is told from a call by TLI_EXIT_LOOP. Where only the
+ * endbr64 can be had, an int3 on it will do. */
+static void plan_entry(struct tli_module *m, uint32_t index)
+{
+    struct tl_plan_function *f = &m->module->functions[index];
+    struct tli_request q = request_for(m, index, TL_SITE_ENTRY, f->address);
+    const struct tli_region *region = tli_region_at(m, f->address);
+    struct tl_wire_site site;
+    struct tli_insn first;
+    uint64_t start = f->address;
+    if (region && tli_decode(&first, region->bytes + (start - region->start), (size_t)f->size, start) &&
+        first.class == TLI_ENDBR)
+        start += first.length;
+    bool found = start < q.end && (tli_window_jump(&q, start, start, &site) || tli_window_trap(&q, start, &site));
+    if (!found && start != f->address)
+        found = tli_window_trap(&q, f->address, &site);
+    f->entry = TL_TACTIC_NONE;
+    if (!found) {
+        f->why = why_no_entry(m, f);
+        return;
+    }
+    if (m->facts[index].doubts & TLI_DOUBT_ALL_EXITS)
+        site.exits = 0;
+    f->entry = site.tactic;
+    push_site(m, &site);
+}
+
+/* The window of this function that holds the exit already. Exits come in order of address, so it is among the last. */
+static const struct tl_wire_site *holder(const struct tl_module *module, size_t first, uint32_t function,
+                                         uint64_t address)
+{
+    for (size_t i = module->site_count; i > first && i + HELD_BACK > module->site_count; i--) {
+        const struct tl_wire_site *site = &module->sites[i - 1];
+        if (site->function == function && address >= site->address && address < site->address + site->size)
+            return site;
+    }
+    return NULL;
+}
+
+static void plan_loops(struct tli_module *m, uint32_t index, const struct tl_wire_site *entry)
+{
+    const struct tli_facts *facts = &m->facts[index];
+    for (uint32_t i = 0; i < facts->exit_count; i++) {
+        const struct tli_exit *loop = &m->exits[facts->exit_first + i];
+        struct tl_wire_site site;
+        if (loop->kind != TLI_EXIT_LOOP ||
+            (loop->address >= entry->address && loop->address < entry->address + entry->size))
+            continue;
+        struct tli_request q = request_for(m, index, TL_SITE_REDIRECT, loop->address);
+        if (tli_window_best(&q, loop->address, &site))
+            push_site(m, &site);
+    }
+}
+
+static void count_exit(struct tally *tally, const struct tl_wire_site *site)
+{
+    if (site->tactic == TL_TACTIC_JUMP)
+        tally->jump++;
+    else
+        tally->trap++;
+}
+
+static void plan_exits(struct tli_module *m, uint32_t index, const struct tl_wire_site *entry, struct tally *tally)
+{
+    const struct tli_facts *facts = &m->facts[index];
+    struct tl_module *module = m->module;
+    size_t first = module->site_count;
+    const struct tl_wire_site entry_site = *entry;
+    for (uint32_t i = 0; i < facts->exit_count; i++) {
+        const struct tli_exit *exit = &m->exits[facts->exit_first + i];
+        const struct tli_cold *cold = facts->doubts & TLI_DOUBT_SHARED ? tli_cold_at(m, exit->address) : NULL;
+        struct tl_wire_site site;
+        const struct tl_wire_site *held = holder(module, first, index, exit->address);
+        if (exit->kind == TLI_EXIT_LOOP)
+            continue;
+        if (exit->address >= entry_site.address && exit->address < entry_site.address + entry_site.size)
+            held = &entry_site;
+        struct tli_request q = request_for(m, index, TL_SITE_BODY, exit->address);
+        if (held) {
+            count_exit(tally, held);
+        } else if ((cold && cold->shared) || !tli_window_best(&q, exit->address, &site)) {
+            tally->missing++;
+        } else {
+            push_site(m, &site);
+            count_exit(tally, &site);
+        }
+    }
+}
+
+static const char *why_of(const struct tli_facts *facts, const struct tally *tally)
+{
+    static const struct {
+        unsigned doubt;
+        const char *why;
+    } reasons[] = {
+        {TLI_DOUBT_BUDGET, "not looked into: the file has too much overlapping code"},
+        {TLI_DOUBT_INVALID, "leads to bytes that are no instruction"},
+        {TLI_DOUBT_OVERLAP, "has instructions that overlap"},
+        {TLI_DOUBT_INNER, "calls its own inner parts"},
+        {TLI_DOUBT_INDIRECT, "indirect jump not understood"},
+        {TLI_DOUBT_SHARED, "shares a cold part with another function"},
+        {TLI_DOUBT_FALLS, "runs on into what follows it"},
+        {TLI_DOUBT_BYTES, "holds bytes not proven to be code"},
+    };
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
+        if (facts->doubts & reasons[i].doubt)
+            return reasons[i].why;
+    if (tally->missing)
+        return "an exit shares bytes with another site";
+    return tally->jump + tally->trap == 0 ? "never returns" : "";
+}
+
+static void plan_rest(struct tli_module *m, uint32_t index, size_t entry)
+{
+    struct tl_plan_function *f = &m->module->functions[index];
+    const struct tli_facts *facts = &m->facts[index];
+    struct tally tally = {0};
+    struct tl_wire_site entry_site = m->module->sites[entry];
+    plan_loops(m, index, &entry_site);
+    if (!(facts->doubts & TLI_DOUBT_ALL_EXITS))
+        plan_exits(m, index, &entry_site, &tally);
+    f->why = why_of(facts, &tally);
+    f->exits = tally.trap ? TL_EXITS_TRAP : tally.jump ? TL_EXITS_SITE : TL_EXITS_NONE;
+}
+
+static int by_address(const void *a, const void *b)
+{
+    const struct tl_wire_site *x = a, *y = b;
+    return x->address < y->address ? -1 : x->address > y->address;
+}
+
+static void number_sites(struct tl_module *module)
+{
+    if (module->site_count)
+        qsort(module->sites, module->site_count, sizeof *module->sites, by_address);
+    for (size_t i = 0; i < module->site_count; i++) {
+        struct tl_plan_function *f = &module->functions[module->sites[i].function];
+        if (f->site_count++ == 0)
+            f->site_first = (uint32_t)i;
+    }
+}
+
+static void begin(struct tli_module *m)
+{
+    struct tl_module *module = m->module;
+    module->site_count = 0;
+    for (size_t i = 0; i < m->region_count; i++)
+        memset(m->regions[i].claimed, 0, (size_t)((m->regions[i].end - m->regions[i].start) / 64 + 1) * 8);
+    for (size_t i = 0; i < module->guard_count; i++)
+        tli_window_claim(m, &module->guards[i]);
+    for (size_t i = 0; i < m->nogo_count; i++) {
+        struct tli_region *region = tli_region_at(m, m->nogo[i].start);
+        for (uint64_t at = m->nogo[i].start; region && at < m->nogo[i].end && at < region->end; at++)
+            tli_bit_set(region->claimed, at - region->start);
+    }
+    for (size_t i = 0; i < module->function_count; i++) {
+        struct tl_plan_function *f = &module->functions[i];
+        f->entry = TL_TACTIC_NONE;
+        f->exits = TL_EXITS_NONE;
+        f->why = "";
+        f->site_first = f->site_count = 0;
+    }
+}
+
+bool tl_module_plan(struct tl_module *module)
+{
+    struct tli_module *m = module->internal;
+    begin(m);
+    for (size_t i = 0; i < module->function_count; i++)
+        if (module->functions[i].selected)
+            plan_entry(m, (uint32_t)i);
+    size_t entries = module->site_count;
+    for (size_t i = 0; i < entries && !m->out_of_memory; i++)
+        plan_rest(m, module->sites[i].function, i);
+    number_sites(module);
+    return !m->out_of_memory;
+}

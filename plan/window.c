@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Windows: which whole instructions a site takes. Knows what may be displaced and what must not be hit in the
+ * middle; does not know why a site is wanted (plan.c).
+ *
+ * The first five bytes of a window are overwritten: a known branch to one of bytes 1 to 4 would trap each time, so it
+ * rules the window out. Bytes from the fifth on stay: who arrives there by a branch runs the original code, and would
+ * miss the record of an exit, so in front of an exit no known branch may arrive there.
+ */
+#include <plan/decode.h>
+#include <plan/window.h>
+#include <string.h>
+
+#define INNER_NONE 99
+
+/* The exit of the function at address, or NULL. */
+static const struct tli_exit *exit_at(const struct tli_module *m, uint32_t function, uint64_t address)
+{
+    const struct tli_facts *facts = &m->facts[function];
+    size_t low = facts->exit_first, high = low + facts->exit_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (m->exits[middle].address == address)
+            return &m->exits[middle];
+        if (m->exits[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static bool any_bit(const uint64_t *map, const struct tli_region *region, uint64_t start, uint64_t end)
+{
+    for (uint64_t at = start; at < end && at < region->end; at++)
+        if (tli_bit(map, at - region->start))
+            return true;
+    return false;
+}
+
+/* An instruction that must run where it stands: a thread may be asleep in a system call, with its place known to
+ * libc's cancellation; a trap must be seen at its own address. */
+static bool must_stay(const struct tli_insn *insn)
+{
+    return insn->class == TLI_SYSCALL || insn->class == TLI_XBEGIN || insn->class == TLI_STOP ||
+           insn->class == TLI_INT3;
+}
+
+static bool decode_at(const struct tli_region *region, uint64_t address, uint64_t end, struct tli_insn *insn)
+{
+    if (end > region->end)
+        end = region->end;
+    return address < end &&
+           tli_decode(insn, region->bytes + (address - region->start), (size_t)(end - address), address);
+}
+
+/* Adds one instruction; flags an exit; refuses what this kind of window must not hold. */
+static bool add(const struct tli_request *q, struct tl_wire_site *site, uint64_t at, const struct tli_insn *insn)
+{
+    const struct tli_exit *exit = exit_at(q->m, q->function, at);
+    if (site->insns == TL_SITE_MAX_INSNS || site->size + insn->length > TL_SITE_MAX_BYTES)
+        return false;
+    if (exit && exit->kind == TLI_EXIT_LOOP && q->kind == TL_SITE_BODY)
+        return false; /* only a REDIRECT window's branch is led past the record */
+    if (exit && exit->kind != TLI_EXIT_LOOP) {
+        if (q->kind == TL_SITE_REDIRECT)
+            return false;
+        site->exits |= (uint16_t)(1u << site->insns);
+    }
+    site->insns++;
+    site->size = (uint8_t)(site->size + insn->length);
+    return true;
+}
+
+static bool is_padding(const struct tli_insn *insn)
+{
+    return insn->class == TLI_NOP || insn->class == TLI_INT3;
+}
+
+/* What stands at address may be the next instruction of the window: proven code of this part, or padding that nobody
+ * reaches. */
+static bool acceptable(const struct tli_request *q, const struct tli_region *region, const struct tli_insn *insn,
+                       uint64_t at, bool first)
+{
+    bool inside = at < q->end && at + insn->length <= q->end;
+    bool proven = first || tli_bit(region->starts, at - region->start);
+    if (inside && proven)
+        return !must_stay(insn);
+    return !proven && is_padding(insn) && !any_bit(region->targets, region, at, at + 1);
+}
+
+static void finish(const struct tli_request *q, const struct tli_region *region, uint8_t tactic,
+                   struct tl_wire_site *site)
+{
+    site->kind = q->kind;
+    site->function = q->function;
+    site->tactic = tactic;
+    memcpy(site->bytes, region->bytes + (site->address - region->start), site->size);
+}
+
+bool tli_window_jump(const struct tli_request *q, uint64_t address, uint64_t through, struct tl_wire_site *site)
+{
+    const struct tli_region *region = tli_region_at(q->m, address);
+    const struct tli_section *section = tli_section_at(q->m, address);
+    *site = (struct tl_wire_site){.address = address};
+    if (!region || !section)
+        return false;
+    for (uint64_t at = address; at < address + TL_JUMP_BYTES || at <= through; at = address + site->size) {
+        struct tli_insn insn;
+        if (!decode_at(region, at, section->end, &insn) || !acceptable(q, region, &insn, at, at == address) ||
+            any_bit(region->claimed, region, at, at + insn.length) || !add(q, site, at, &insn))
+            return false;
+    }
+    if (any_bit(region->targets, region, address + 1, address + TL_JUMP_BYTES))
+        return false;
+    finish(q, region, TL_TACTIC_JUMP, site);
+    return true;
+}
+
+bool tli_window_trap(const struct tli_request *q, uint64_t address, struct tl_wire_site *site)
+{
+    const struct tli_region *region = tli_region_at(q->m, address);
+    struct tli_insn insn;
+    *site = (struct tl_wire_site){.address = address};
+    if (!region || !decode_at(region, address, q->end, &insn) || must_stay(&insn) ||
+        any_bit(region->claimed, region, address, address + insn.length) || !add(q, site, address, &insn))
+        return false;
+    finish(q, region, TL_TACTIC_TRAP, site);
+    return true;
+}
+
+static unsigned inner_starts(const struct tl_wire_site *site)
+{
+    unsigned count = 0, offset = 0;
+    for (unsigned i = 0; i < site->insns; i++) {
+        struct tli_insn insn;
+        count += offset > 0 && offset < TL_JUMP_BYTES;
+        if (!tli_decode(&insn, site->bytes + offset, site->size - offset, site->address + offset))
+            break;
+        offset += insn.length;
+    }
+    return count;
+}
+
+/* The proven instruction that ends where address begins; 0: none in this part. */
+static uint64_t before(const struct tli_request *q, const struct tli_region *region, uint64_t address)
+{
+    for (uint64_t at = address - 1; at >= q->start && at + 15 >= address && at < address; at--) {
+        struct tli_insn insn;
+        if (tli_bit(region->starts, at - region->start) && decode_at(region, at, q->end, &insn) &&
+            at + insn.length == address)
+            return at;
+    }
+    return 0;
+}
+
+/* Fewer instruction starts inside the jump leave the agent more places for the stub. */
+static bool best_jump(const struct tli_request *q, const struct tli_region *region, uint64_t address,
+                      struct tl_wire_site *best)
+{
+    unsigned fewest = INNER_NONE;
+    for (uint64_t at = address; at && address - at < TL_SITE_MAX_BYTES; at = before(q, region, at)) {
+        struct tl_wire_site site;
+        if (any_bit(region->claimed, region, at, at + 1))
+            break;
+        if (!q->certain && address - at >= TL_JUMP_BYTES)
+            break;
+        /* beyond the bytes that are overwritten nobody may arrive between the window's start and the exit */
+        if (address >= at + TL_JUMP_BYTES && any_bit(region->targets, region, at + TL_JUMP_BYTES, address + 1))
+            break;
+        if (tli_window_jump(q, at, address, &site)) {
+            unsigned inner = inner_starts(&site);
+            if (inner < fewest) {
+                fewest = inner;
+                *best = site;
+            }
+            if (inner == 0)
+                break;
+        }
+        if (tli_bit(region->targets, at - region->start))
+            break;
+    }
+    return fewest != INNER_NONE;
+}
+
+bool tli_window_best(const struct tli_request *q, uint64_t address, struct tl_wire_site *site)
+{
+    const struct tli_region *region = tli_region_at(q->m, address);
+    if (!region || !tli_bit(region->starts, address - region->start))
+        return false;
+    return best_jump(q, region, address, site) || tli_window_trap(q, address, site);
+}
+
+void tli_window_claim(struct tli_module *m, const struct tl_wire_site *site)
+{
+    struct tli_region *region = tli_region_at(m, site->address);
+    for (unsigned i = 0; region && i < site->size && site->address + i < region->end; i++)
+        tli_bit_set(region->claimed, site->address + i - region->start);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Windows: how plan.c asks window.c for one.
+ */
+#ifndef TL_PLAN_WINDOW_H
+#define TL_PLAN_WINDOW_H
+
+#include <plan/module.h>
+
+/* Whose window, and what it may hold. */
+struct tli_request {
+    struct tli_module *m;
+    uint32_t function;
+    uint8_t kind;        /* enum tl_site_kind */
+    uint64_t start, end; /* the part it lies in */
+    bool certain;        /* all ways into the code of this function are known */
+};
+
+/* A window that begins at address and reaches over the instruction at through; false: there is none. On success its
+ * bytes and exits are filled in, nothing is claimed. */
+bool tli_window_jump(const struct tli_request *q, uint64_t address, uint64_t through, struct tl_wire_site *site);
+/* The same for one instruction and an int3. */
+bool tli_window_trap(const struct tli_request *q, uint64_t address, struct tl_wire_site *site);
+/* The best window over the instruction at address: by a jump, beginning there or before, or else by a trap. */
+bool tli_window_best(const struct tli_request *q, uint64_t address, struct tl_wire_site *site);
+/* Its bytes are taken from now on. */
+void tli_window_claim(struct tli_module *m, const struct tl_wire_site *site);
+
+#endif
