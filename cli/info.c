@@ -96,16 +96,20 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     printf("duration     %s\n", trimmed(tl_text_duration(text, tl_trace_duration_ns(trace))));
     printf("threads      %s\n", tl_text_count(a, trace->thread_count));
     printf("events       %s, %s lost\n", tl_text_count(a, trace->events), tl_text_count(b, trace->lost));
-    printf("functions    %llu of %llu traced (%llu jump, %llu trap)\n", (unsigned long long)info->functions_traced,
-           (unsigned long long)info->functions_found, (unsigned long long)info->entry_jump,
-           (unsigned long long)info->entry_trap);
+    if (info->functions_found)
+        printf("functions    %llu of %llu traced (%llu jump, %llu trap)\n", (unsigned long long)info->functions_traced,
+               (unsigned long long)info->functions_found, (unsigned long long)info->entry_jump,
+               (unsigned long long)info->entry_trap);
+    else /* the tracer was killed before it could write the sums */
+        printf("functions    %s traced\n", tl_text_count(a, trace->function_count));
     printf("sites        %s jump, %s trap\n", tl_text_count(a, info->sites_jump), tl_text_count(b, info->sites_trap));
     if (info->by_attach)
         printf("held         one thread, %s\n", trimmed(tl_text_duration(text, info->held_ns)));
     else
         printf("held         no thread\n");
-    printf("patching     %s batches, %s membarriers, %s\n", tl_text_count(a, info->batches),
-           tl_text_count(b, info->membarriers), trimmed(tl_text_duration(text, info->poke_ns)));
+    printf("patching     %s %s, %s membarriers, %s\n", tl_text_count(a, info->batches),
+           info->batches == 1 ? "batch" : "batches", tl_text_count(b, info->membarriers),
+           trimmed(tl_text_duration(text, info->poke_ns)));
     printf("traps        %s\n", tl_text_count(a, info->traps));
     printf("size         %s in %s\n", tl_text_bytes(a, trace->bytes), directory);
     printf("clock        TSC, %.6f GHz\n", (double)info->tsc_hz / 1e9);
