@@ -131,26 +131,31 @@ static struct tli_thread *own(uint32_t slot, uint32_t self, uint32_t session)
     return thread;
 }
 
-static struct tli_thread *claim(struct tli_thread *before, uint32_t session)
+/* led_to: the block that the segment base leads to, of this thread or of the one that it inherited it from. */
+static struct tli_thread *claim(struct tli_thread *led_to, bool mine, uint32_t session)
 {
     uint32_t self = tl_port_thread_id();
-    if (before && claim_slot(slot_of(before), self))
-        return own(slot_of(before), self, session);
+    uint64_t kept = led_to ? tli_ring.kept[slot_of(led_to)] : 0;
+    if (mine && claim_slot(slot_of(led_to), self))
+        return own(slot_of(led_to), self, session);
     for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++)
         if (atomic_load_explicit(word_of(&tli_ring.rings[slot].state), memory_order_relaxed) == TL_RING_FREE &&
-            claim_slot(slot, self)) /* relaxed: only a hint, claim_slot() decides */
+            claim_slot(slot, self)) { /* relaxed: only a hint, claim_slot() decides */
+            tli_ring.kept[slot] = kept;
             return own(slot, self, session);
+        }
     return 0;
 }
 
 /* In a forked child nobody reads the rings: its threads write into the waste for ever, at the price of a record. */
-static void mute(void)
+static void mute(const struct tli_thread *led_to)
 {
     struct tli_threads *threads = tli_ring.threads;
     uint32_t slot = atomic_fetch_add_explicit(&threads->mute_count, 1, memory_order_relaxed); /* relaxed: only unique */
     if (slot >= TL_THREADS_MAX)
         return;
     struct tli_thread *thread = &threads->block[slot];
+    tli_ring.kept[slot] = led_to ? tli_ring.kept[slot_of(led_to)] : 0;
     aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES);
     thread->clock_high = (uint32_t)(tl_port_clock() >> 32);
     thread->pointer = tl_port_thread_pointer();
@@ -166,7 +171,8 @@ static struct tli_thread *current(bool *foreign)
     return base == 0 || *foreign ? 0 : (struct tli_thread *)base;
 }
 
-static void slow(uint32_t word)
+/* The current thread's block, claimed if need be; NULL if it is not to record. *session: the one that runs. */
+static struct tli_thread *thread_of_session(uint32_t *session)
 {
     bool foreign;
     struct tli_thread *thread = current(&foreign);
@@ -176,24 +182,43 @@ static void slow(uint32_t word)
             aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES); /* relaxed: our own */
             thread->clock_high = (uint32_t)(tl_port_clock() >> 32);
         } else if (!foreign) {
-            mute();
+            mute(thread);
         }
-        return;
+        return 0;
     }
     /* [R2] acquire: the session's fields are filled. Pairs with the release in tli_ring_start(). */
-    uint32_t session = atomic_load_explicit(&tli_ring.session, memory_order_acquire);
-    if (session == 0)
-        return;
+    *session = atomic_load_explicit(&tli_ring.session, memory_order_acquire);
+    if (*session == 0)
+        return 0;
     if (foreign) {
         count(&tli_ring.control->gs_taken, 1);
-        return;
+        return 0;
     }
-    if (!mine || thread->session != session)
-        thread = claim(mine ? thread : 0, session);
-    if (!thread) {
+    if (!mine || thread->session != *session)
+        thread = claim(thread, mine, *session);
+    if (!thread)
         count(&tli_ring.control->threads_lost, 1);
+    return thread;
+}
+
+uint64_t *tli_ring_kept(void)
+{
+    bool foreign;
+    uint32_t session;
+    uint64_t state = tl_port_interrupts_off();
+    struct tli_thread *thread = thread_of_session(&session);
+    if (!thread)
+        thread = current(&foreign);
+    tl_port_interrupts_restore(state);
+    return thread ? &tli_ring.kept[slot_of(thread)] : 0;
+}
+
+static void slow(uint32_t word)
+{
+    uint32_t session;
+    struct tli_thread *thread = thread_of_session(&session);
+    if (!thread)
         return;
-    }
     record(thread, word);
     /* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that the session
      * has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session. */

@@ -56,6 +56,7 @@ struct tli_ring {
     struct tli_threads *threads;
     uint8_t *waste;                  /* TL_THREADS_MAX * TLI_WASTE_BYTES, private memory */
     uint32_t owner[TL_THREADS_MAX];  /* thread that last had the slot; not wiped */
+    uint64_t kept[TL_THREADS_MAX];   /* a word of the port's for the thread in the slot; a new or forked thread inherits it */
 };
 
 extern struct tli_ring tli_ring;
@@ -65,6 +66,9 @@ void tli_ring_start(struct tl_control *control, uint32_t session);
 
 /* Poke side: ends it, once no site records any more: later events are dropped unseen. Counts what was being lost. */
 void tli_ring_stop(void);
+
+/* The port's word of the current thread, or NULL if it has no slot and gets none. Runs in the traced thread. */
+uint64_t *tli_ring_kept(void);
 
 /* The cold half of a record: word is the event's upper half. Runs in the traced thread. */
 void tli_ring_slow(uint32_t word);

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * Guards: the places where the file itself asks the kernel for rt_sigaction or rt_sigprocmask, by a known run of
- * instructions. Found by their bytes all over the executable sections. Called by module.c.
+ * Guards: the places where the file itself asks the kernel for rt_sigaction, rt_sigprocmask, rt_sigpending or execve, by a
+ * known run of instructions. Found by their bytes all over the executable sections. Called by module.c.
  */
 #include <plan/decode.h>
 #include <plan/module.h>
 #include <plan/operands.h>
 #include <string.h>
 
-enum { AFTER_MOV_MAX = 4, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14 };
+enum { AFTER_MOV_MAX = 4, SYS_RT_SIGACTION = 13, SYS_RT_SIGPROCMASK = 14, SYS_EXECVE = 59, SYS_RT_SIGPENDING = 127 };
+
+static bool guarded(uint8_t number)
+{
+    return number == SYS_RT_SIGACTION || number == SYS_RT_SIGPROCMASK || number == SYS_EXECVE ||
+           number == SYS_RT_SIGPENDING;
+}
 
 static bool writes_rax(const struct tli_operands *o)
 {
@@ -31,7 +37,7 @@ static unsigned mov_at(const uint8_t *b, size_t size, uint8_t *number)
         at = 1;
     else if (b[0] == 0x48 && b[1] == 0xc7 && b[2] == 0xc0)
         at = 3;
-    if (!at || (b[at] != SYS_RT_SIGACTION && b[at] != SYS_RT_SIGPROCMASK) || b[at + 1] || b[at + 2] || b[at + 3])
+    if (!at || !guarded(b[at]) || b[at + 1] || b[at + 2] || b[at + 3])
         return 0;
     *number = b[at];
     return at + 4;

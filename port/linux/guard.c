@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Guarded system calls: a thread that blocks SIGTRAP dies at the next int3, and a program that installs its own SIGTRAP handler
- * would take ours away. So rt_sigaction and rt_sigprocmask pass here first. Runs in the traced thread, from a
+ * would take ours away. So rt_sigaction and rt_sigprocmask pass here first; rt_sigpending and execve, so
+ * that it is not noticed. Runs in the traced thread, from a
  * guard's stub, with any register contents; it must see the program's memory as the kernel would (a bad pointer is the kernel's to
  * refuse).
  */
@@ -75,16 +76,76 @@ static bool guard_action(struct tli_guard_call *call)
     return true;
 }
 
+uint64_t *tli_guard_mask(void)
+{
+    static uint64_t nobody; /* read as "nothing blocked" by threads without a slot; what they write there says nothing */
+    uint64_t *mask = tli_ring_kept();
+    if (!mask) {
+        nobody = 0;
+        mask = &nobody;
+    }
+    return mask;
+}
+
+/* Sends a signal to this thread that was held back. */
+void tli_guard_send_held(uint64_t *mask)
+{
+    uint64_t due = *mask >> 32 & ~*mask & TLI_OUR_SIGNALS;
+    *mask &= ~TLI_MASK_PENDING(due);
+    for (int signal = TLI_SIGILL; signal <= TLI_SIGTRAP; signal++)
+        if (due & TLI_SIGNAL_BIT(signal))
+            tl_syscall3(TL_SYS_TGKILL, tl_syscall0(TL_SYS_GETPID), tl_syscall0(TL_SYS_GETTID), signal);
+}
+
+/* sigprocmask: ours stay unblocked in the kernel; what the program wants of them is kept, obeyed and shown. */
 static bool guard_mask(struct tli_guard_call *call)
 {
-    uint64_t wanted;
-    bool blocks = call->argument[0] == TLI_SIG_BLOCK || call->argument[0] == TLI_SIG_SETMASK;
-    if (!blocks || call->argument[3] != sizeof(wanted) || !call->argument[1] ||
-        !read_memory(&wanted, call->argument[1], sizeof(wanted)) || !(wanted & TLI_OUR_SIGNALS))
+    uint64_t wanted = 0, shown = 0, *mask = tli_guard_mask();
+    uintptr_t set = call->argument[1], get = call->argument[2];
+    uint64_t before = *mask & TLI_OUR_SIGNALS;
+    if (call->argument[3] != sizeof(wanted) || (set && !read_memory(&wanted, set, sizeof(wanted))))
         return false;
-    wanted &= ~TLI_OUR_SIGNALS;
-    call->ax =
-        (uint64_t)tl_syscall4(TL_SYS_RT_SIGPROCMASK, call->argument[0], &wanted, call->argument[2], sizeof(wanted));
+    if (!before && !(wanted & TLI_OUR_SIGNALS))
+        return false;
+    uint64_t asked = wanted & ~TLI_OUR_SIGNALS, ours = wanted & TLI_OUR_SIGNALS;
+    long result = tl_syscall4(TL_SYS_RT_SIGPROCMASK, call->argument[0], set ? &asked : 0, &shown, sizeof(asked));
+    call->ax = (uint64_t)result;
+    if (result != 0)
+        return true;
+    shown |= before;
+    if (set) {
+        uint64_t now = call->argument[0] == TLI_SIG_BLOCK     ? before | ours
+                       : call->argument[0] == TLI_SIG_SETMASK ? ours
+                                                              : before & ~ours;
+        *mask = (*mask & ~(uint64_t)TLI_OUR_SIGNALS) | now;
+    }
+    if (get && !write_memory(get, &shown, sizeof(shown)))
+        call->ax = (uint64_t)-(long)TLI_EFAULT;
+    tli_guard_send_held(mask);
+    return true;
+}
+
+/* sigpending: shows what is held back, too. */
+static bool guard_pending(struct tli_guard_call *call)
+{
+    uint64_t shown, held = *tli_guard_mask() >> 32;
+    if (!held || call->argument[1] != sizeof(shown))
+        return false;
+    long result = tl_syscall2(TL_SYS_RT_SIGPENDING, &shown, sizeof(shown));
+    shown |= held;
+    call->ax = result == 0 && write_memory(call->argument[0], &shown, sizeof(shown)) ? 0 : (uint64_t)-(long)TLI_EFAULT;
+    return true;
+}
+
+/* execve: the new program inherits the mask that the old one believed in. Nothing of ours traps between the two calls. */
+static bool guard_execute(struct tli_guard_call *call)
+{
+    uint64_t ours = *tli_guard_mask() & TLI_OUR_SIGNALS;
+    if (!ours)
+        return false;
+    tl_syscall4(TL_SYS_RT_SIGPROCMASK, TLI_SIG_BLOCK, &ours, 0, sizeof(ours));
+    call->ax = (uint64_t)tl_syscall3(TL_SYS_EXECVE, call->argument[0], call->argument[1], call->argument[2]);
+    tl_syscall4(TL_SYS_RT_SIGPROCMASK, TLI_SIG_UNBLOCK, &ours, 0, sizeof(ours));
     return true;
 }
 
@@ -97,6 +158,10 @@ bool tli_guard(struct tli_guard_call *call)
         return guard_action(call);
     case TL_SYS_RT_SIGPROCMASK:
         return guard_mask(call);
+    case TL_SYS_RT_SIGPENDING:
+        return guard_pending(call);
+    case TL_SYS_EXECVE:
+        return guard_execute(call);
     default:
         return false;
     }

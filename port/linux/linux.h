@@ -33,6 +33,8 @@ enum {
     TLI_SIGILL = 4,
     TLI_SIGTRAP = 5,
     TLI_SIG_BLOCK = 0,
+    TLI_SIG_UNBLOCK = 1,
+    TLI_EFAULT = 14,
     TLI_SIG_SETMASK = 2,
     TLI_PAGE = 4096,
 };
@@ -80,6 +82,13 @@ static inline unsigned tli_signal_index(int signal)
 {
     return signal == TLI_SIGTRAP ? 0 : 1;
 }
+
+/* guard.c: what a thread believes about SIGTRAP and SIGILL, in the word that core/ring.c keeps for it: the low half the signals
+ * that it has blocked, the high half those that came meanwhile and wait. All zero where nothing is known. */
+uint64_t *tli_guard_mask(void);
+/* Sends the thread what it has waiting and no longer blocked. */
+void tli_guard_send_held(uint64_t *mask);
+#define TLI_MASK_PENDING(signals) ((uint64_t)(signals) << 32)
 
 /* entry.S, addresses that stubs call and the kernel returns through. */
 extern const uint8_t tl_stub_slow[], tl_stub_guard[], tli_signal_restorer[];

@@ -98,31 +98,41 @@ TLI_TRAP static void default_action(int signal, const struct info *info, struct 
     }
 }
 
-/* Runs the program's own handler as the kernel would have, but for SIGTRAP and SIGILL, which stay open. */
-TLI_TRAP static void program_handler(int signal, struct info *info, struct frame *frame)
+/* Runs the program's own handler as the kernel would have; SIGTRAP and SIGILL are blocked in name only. */
+TLI_TRAP static void program_handler(int signal, struct info *info, struct frame *frame, uint64_t *blocked)
 {
     struct tli_sigaction *program = &tli_signal_program[tli_signal_index(signal)];
     struct tli_sigaction action = *program;
+    uint64_t before = *blocked & TLI_OUR_SIGNALS;
     if (action.flags & TLI_SA_RESETHAND)
         *program = (struct tli_sigaction){0};
+    *blocked |= action.mask & TLI_OUR_SIGNALS;
+    if (!(action.flags & TLI_SA_NODEFER))
+        *blocked |= TLI_SIGNAL_BIT(signal);
     uint64_t mask = (frame->mask | action.mask) & ~TLI_OUR_SIGNALS;
     tl_syscall4(TL_SYS_RT_SIGPROCMASK, TLI_SIG_SETMASK, &mask, 0, sizeof(mask));
     if (action.flags & TLI_SA_SIGINFO)
         ((void (*)(int, void *, void *))action.handler)(signal, info, frame);
     else
         ((void (*)(int))action.handler)(signal);
+    *blocked = (*blocked & ~(uint64_t)TLI_OUR_SIGNALS) | before;
+    tli_guard_send_held(blocked);
 }
 
 TLI_TRAP static void not_ours(int signal, struct info *info, struct frame *frame)
 {
     const struct tli_sigaction *program = &tli_signal_program[tli_signal_index(signal)];
-    /* A signal that the CPU raised cannot be ignored: the kernel takes the default action then. */
-    if (program->handler == ACTION_IGNORE && info->code <= 0)
+    uint64_t *blocked = tli_guard_mask();
+    bool sent = info->code <= 0; /* else the CPU raised it: it cannot be ignored, and kills where it is blocked */
+    if (sent && (*blocked & TLI_SIGNAL_BIT(signal)))
+        *blocked |= TLI_MASK_PENDING(TLI_SIGNAL_BIT(signal));
+    else if (sent && program->handler == ACTION_IGNORE)
         return;
-    if (program->handler == ACTION_DEFAULT || program->handler == ACTION_IGNORE)
+    else if (program->handler == ACTION_DEFAULT || program->handler == ACTION_IGNORE ||
+             (*blocked & TLI_SIGNAL_BIT(signal)))
         default_action(signal, info, frame);
     else
-        program_handler(signal, info, frame);
+        program_handler(signal, info, frame, blocked);
 }
 
 /* The one handler. All signals are blocked while it runs, so it does not nest. */

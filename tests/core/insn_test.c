@@ -105,12 +105,12 @@ static void every_class_is_told_by_its_bytes(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct tl_insn insn = insn64(cases[i].hex);
-        if (insn.class != cases[i].category || insn.length != cases[i].length)
-            fail_msg("%s: class %u, length %u", cases[i].hex, insn.class, insn.length);
+        if (insn.category != cases[i].class || insn.length != cases[i].length)
+            fail_msg("%s: class %u, length %u", cases[i].hex, insn.category, insn.length);
     }
-    assert_int_equal(insn32("ce").class, TL_INSN_TRAP);
-    assert_int_equal(insn32("9a000000000000").class, TL_INSN_FAR);
-    assert_int_equal(insn32("ea000000000000").class, TL_INSN_FAR);
+    assert_int_equal(insn32("ce").category, TL_INSN_TRAP);
+    assert_int_equal(insn32("9a000000000000").category, TL_INSN_FAR);
+    assert_int_equal(insn32("ea000000000000").category, TL_INSN_FAR);
 }
 
 static void a_jcc_carries_its_condition(void **state)

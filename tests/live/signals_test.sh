@@ -34,7 +34,7 @@ claim all_signals_blocked_before_attach attached_while_blocked
 claim a_program_keeps_its_own_sigtrap_and_sigill same -- "$(program traps)"
 claim a_program_keeps_its_own_sigtrap_with_libraries_traced same --libs -- "$(program traps)"
 claim its_own_sigtrap_handler_runs_with_the_mask_it_asked_for same -- "$(program traps)" masks
-claim a_program_single_steps_itself same -- "$(program traps)" step
+claim a_program_single_steps_itself same -x on_step -- "$(program traps)" step
 for how in int3 cd03 ud2 raise; do
     claim "dies_of_its_own_$how" dies "$how"
 done

@@ -11,6 +11,9 @@
         .hidden tl_stub_slow
 tl_stub_slow:
         pushfq
+        pushfq
+        andl    $~0x100, (%rsp)                 /* a program that single-steps itself must not step with signals blocked */
+        popfq
         push    %rdi
         push    %r8
         push    %r9
@@ -33,6 +36,9 @@ tl_stub_slow:
         .hidden tl_stub_guard
 tl_stub_guard:
         pushfq
+        pushfq
+        andl    $~0x100, (%rsp)
+        popfq
         push    %r9
         push    %r8
         push    %r10
