@@ -138,12 +138,15 @@ static struct tli_thread *claim(struct tli_thread *led_to, bool mine, uint32_t s
     uint64_t kept = led_to ? tli_ring.kept[slot_of(led_to)] : 0;
     if (mine && claim_slot(slot_of(led_to), self))
         return own(slot_of(led_to), self, session);
-    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++)
+    for (uint32_t i = 0; i < TL_THREADS_MAX; i++) {
+        /* relaxed, both: only hints, claim_slot() decides */
+        uint32_t slot = atomic_fetch_add_explicit(&tli_ring.next_slot, 1, memory_order_relaxed) % TL_THREADS_MAX;
         if (atomic_load_explicit(word_of(&tli_ring.rings[slot].state), memory_order_relaxed) == TL_RING_FREE &&
-            claim_slot(slot, self)) { /* relaxed: only a hint, claim_slot() decides */
+            claim_slot(slot, self)) {
             tli_ring.kept[slot] = kept;
             return own(slot, self, session);
         }
+    }
     return 0;
 }
 

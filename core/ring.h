@@ -52,6 +52,7 @@ struct tli_ring {
     uint32_t ring_bytes;
     uint32_t chunk_count; /* of one ring */
     bool flight;
+    _Atomic uint32_t next_slot; /* where to look for a free slot first */
     _Atomic uint32_t session; /* goes up with each session; 0 while none runs */
     struct tli_threads *threads;
     uint8_t *waste;                  /* TL_THREADS_MAX * TLI_WASTE_BYTES, private memory */

@@ -48,6 +48,7 @@ static uint64_t now_ns(void)
 
 static uint32_t load(uint32_t *field)
 {
+    /* [W1] acquire: what the thread wrote before it; see the calls. */
     return atomic_load_explicit((_Atomic uint32_t *)field, memory_order_acquire);
 }
 
@@ -276,12 +277,20 @@ int tl_drain_reap(struct tl_drain *drain)
             continue;
         long taken = drain_slot(drain, slot, true);
         error = taken < 0 ? (int)taken : end_thread(drain, &drain->thread[slot], 0);
-        /* release: all is read. Pairs with the acquire of the thread that claims the ring. */
+        /* [W3] release: all is read. Pairs with the acquire of the thread that claims the ring. */
         atomic_store_explicit((_Atomic uint32_t *)&ring->state, TL_RING_FREE, memory_order_release);
     }
     free(inner);
     free(threads);
     return error;
+}
+
+bool tl_drain_crowded(const struct tl_drain *drain)
+{
+    unsigned live = 0;
+    for (unsigned slot = 0; slot < TL_THREADS_MAX; slot++)
+        live += tl_agent_ring(drain->agent, slot)->state == TL_RING_LIVE;
+    return live > TL_THREADS_MAX / 2;
 }
 
 int tl_drain_finish(struct tl_drain *drain, uint64_t tsc_end)

@@ -23,6 +23,9 @@ long tl_drain_run(struct tl_drain *drain);
 /* Gives the rings of threads that have ended to new ones. To be called now and then. 0 or a negative errno. */
 int tl_drain_reap(struct tl_drain *drain);
 
+/* True if more than half of the rings have owners, so that it is time to see which of those have ended. */
+bool tl_drain_crowded(const struct tl_drain *drain);
+
 /* Takes all that is left, once no thread records any more. 0 or a negative errno. */
 int tl_drain_finish(struct tl_drain *drain, uint64_t tsc_end);
 

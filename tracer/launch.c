@@ -74,8 +74,8 @@ static bool run_to_entry(pid_t child, int *status)
     int memory = tl_process_memory(child);
     uint8_t saved, int3 = 0xcc;
     struct user_regs_struct registers;
-    bool there = memory >= 0 && entry && tl_memory_read(memory, entry, &saved, 1) &&
-                 tl_memory_write(memory, entry, &int3, 1);
+    bool there =
+        memory >= 0 && entry && tl_memory_read(memory, entry, &saved, 1) && tl_memory_write(memory, entry, &int3, 1);
     int signal = 0;
     while (there) {
         ptrace(PTRACE_CONT, child, 0, signal);

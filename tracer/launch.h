@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Starting a program so that it is stopped at its first own instruction: libraries mapped and relocated, main() to come.
+ * Starting a program so that it is stopped at its first own instruction: libraries mapped and relocated, main() to
+ * come.
  */
 #ifndef TL_TRACER_LAUNCH_H
 #define TL_TRACER_LAUNCH_H

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <tracer/remote.h>
 #include <tracer/modules.h>
+#include <tracer/remote.h>
 #include <trapline/status.h>
 #include <unistd.h>
 
@@ -63,7 +63,8 @@ static bool named(const struct tl_modules *modules, const char *name)
     return false;
 }
 
-static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, uint64_t exe_inode, char *reason, size_t size)
+static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, uint64_t exe_inode, char *reason,
+                size_t size)
 {
     char path[4200];
     struct tl_loaded loaded = {.inode = mapping->inode, .text_start = mapping->start, .text_end = mapping->end};
@@ -92,7 +93,8 @@ static void mark_gone(struct tl_modules *modules, const struct tl_maps *maps)
     for (size_t i = 0; i < modules->count; i++) {
         bool there = false;
         for (size_t k = 0; k < maps->count && !there; k++)
-            there = maps->entry[k].inode == modules->entry[i].inode && maps->entry[k].start < modules->entry[i].text_end &&
+            there = maps->entry[k].inode == modules->entry[i].inode &&
+                    maps->entry[k].start < modules->entry[i].text_end &&
                     maps->entry[k].end > modules->entry[i].text_start;
         modules->entry[i].gone = !there;
     }
@@ -130,7 +132,8 @@ static bool arm_batch(struct tl_agent *agent, uint32_t count, struct tl_armed *a
     agent->control->site_count = count;
     for (int tries = 0; tries < 100; tries++) {
         if (!tl_agent_command(agent, TL_COMMAND_ARM)) {
-            snprintf(reason, size, "process %d ended, or executed another program, while it was being armed", (int)agent->pid);
+            snprintf(reason, size, "process %d ended, or executed another program, while it was being armed",
+                     (int)agent->pid);
             return false;
         }
         if (agent->control->status != TL_BUSY)
@@ -144,8 +147,8 @@ static bool arm_batch(struct tl_agent *agent, uint32_t count, struct tl_armed *a
     return agent->control->status == TL_OK;
 }
 
-static bool arm_guards(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed, char *reason,
-                       size_t size)
+static bool arm_guards(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
+                       char *reason, size_t size)
 {
     uint32_t count = 0;
     for (size_t i = first; i < modules->count; i++) {
@@ -209,7 +212,8 @@ static int tell_writer(struct tl_modules *modules, struct tl_loaded *loaded, con
 }
 
 /* The sites of one module, in as many batches as the shared array demands. */
-static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, struct tl_armed *armed, char *reason, size_t size)
+static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, struct tl_armed *armed, char *reason,
+                          size_t size)
 {
     const struct tl_module *module = loaded->module;
     size_t next = 0;
@@ -276,7 +280,8 @@ static uint64_t compare(int memory, int file, const struct tl_mapping *mapping, 
     return differ;
 }
 
-uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which, uint64_t *where)
+uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which,
+                           uint64_t *where)
 {
     struct tl_maps maps;
     uint64_t differ = 0;

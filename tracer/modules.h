@@ -29,29 +29,32 @@ struct tl_modules {
     struct tl_loaded *entry;
     size_t count, room;
     struct tl_filter filter;
-    bool libraries;        /* -l */
-    uint32_t next_id;      /* function ids */
+    bool libraries;   /* -l */
+    uint32_t next_id; /* function ids */
     uint32_t next_record;
 };
 
 /* What arming came to. */
 struct tl_armed {
-    uint64_t functions, traced;          /* selected; with an entry site */
+    uint64_t functions, traced; /* selected; with an entry site */
     uint64_t entry_jump, entry_trap;
     uint64_t sites_jump, sites_trap, refused;
     uint64_t poke_tsc;
 };
 
-/* Looks at the process's maps: opens and plans what is new, marks what is gone. Returns how many new modules there are; the new
- * ones are the last. reason is a sentence when the program itself cannot be read (-1). */
+/* Looks at the process's maps: opens and plans what is new, marks what is gone. Returns how many new modules there are;
+ * the new ones are the last. reason is a sentence when the program itself cannot be read (-1). */
 long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size);
 
-/* Arms the guards, then the functions, of the modules from first on, and tells the writer of the functions. False: reason. */
+/* Arms the guards, then the functions, of the modules from first on, and tells the writer of the functions. False:
+ * reason. */
 bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
                     const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
 
-/* Compares the executable pages of all modules with their files; the number of bytes that differ, *where is the first. */
-uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which, uint64_t *where);
+/* Compares the executable pages of all modules with their files; the number of bytes that differ, *where is the first.
+ */
+uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which,
+                           uint64_t *where);
 
 void tl_modules_free(struct tl_modules *modules);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Placing the agent. See place.h. All memory and descriptors are made by system calls in the held thread; their contents are
- * written from here, through /proc/PID/mem and /proc/PID/fd.
+ * Placing the agent. See place.h. All memory and descriptors are made by system calls in the held thread; their
+ * contents are written from here, through /proc/PID/mem and /proc/PID/fd.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -11,23 +11,32 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <trapline/status.h>
 #include <tracer/place.h>
 #include <tracer/process.h>
+#include <tracer/resident.h>
+#include <tracer/script.h>
+#include <tracer/seccomp.h>
+#include <trapline/status.h>
 #include <unistd.h>
 #include <wire/image.h>
 
 extern const uint8_t tl_agent_image[], tl_agent_image_end[];
+
+/* Offsets in the scratch memory, which is the upper half of the image's boot stack; the calls' results come first. */
+#define SCRATCH_BYTES 2048u
+#define SCRATCH_PIPES (8u * TL_SCRIPT_CALLS)
 
 /* What has been made in the target so far: what a failure must take out again. */
 struct placing {
     struct tl_hold *hold;
     struct tl_image image;
     struct tl_boot boot;
-    uint64_t name;      /* scratch page in the target: strings, pipe pairs */
-    uint64_t fresh;     /* image mapped by us, 0: it was there */
-    uint64_t shared;    /* mapped by us at a new address, 0: over the old one */
-    int fd[6];          /* open in the target: image, shared, command r w, answer r w */
+    struct tl_script script;
+    bool resident; /* the image was there */
+    bool made;     /* image mapped by us */
+    uint64_t shared_bytes;
+    uint64_t shared; /* mapped by us at a new address, 0: over the old one */
+    int fd[6];       /* open in the target: image, shared, command r w, answer r w */
     char *reason;
     size_t size;
 };
@@ -60,11 +69,6 @@ static bool refuse(struct placing *placing, const char *what, long error)
     return false;
 }
 
-static long call(struct placing *placing, long number, long a, long b, long c, long d, long e, long f)
-{
-    return tl_hold_syscall(placing->hold, number, a, b, c, d, e, f);
-}
-
 static bool failed(long result)
 {
     return result < 0 && result > -4096;
@@ -78,140 +82,157 @@ static int open_remote(const struct placing *placing, int fd, int flags)
     return open(path, flags | O_CLOEXEC);
 }
 
-static int remote_memfd(struct placing *placing, const char *name)
+/* What the script's calls are, by their indices. */
+struct steps {
+    unsigned image_fd, shared_fd, shared, count;
+    const char *name[TL_SCRIPT_CALLS];
+};
+
+#define VALUE(v)                                                                                                       \
+    (struct tl_argument)                                                                                               \
+    {                                                                                                                  \
+        TL_ARGUMENT_VALUE, 0, (uint64_t)(v)                                                                            \
+    }
+#define RESULT(call, v)                                                                                                \
+    (struct tl_argument)                                                                                               \
+    {                                                                                                                  \
+        TL_ARGUMENT_RESULT, (call), (uint64_t)(v)                                                                      \
+    }
+#define SCRATCH(v)                                                                                                     \
+    (struct tl_argument)                                                                                               \
+    {                                                                                                                  \
+        TL_ARGUMENT_SCRATCH, 0, (uint64_t)(v)                                                                          \
+    }
+
+static unsigned step(struct placing *placing, struct steps *steps, const char *name, bool must, long number,
+                     const struct tl_argument arguments[6])
 {
-    if (!tl_memory_write(placing->hold->memory, placing->name, name, strlen(name) + 1))
-        return -EFAULT;
-    return (int)call(placing, SYS_memfd_create, (long)placing->name, MFD_CLOEXEC, 0, 0, 0, 0);
+    unsigned call = tl_script_call(&placing->script, must, number, arguments);
+    steps->name[call] = name;
+    steps->count = call + 1;
+    return call;
 }
 
-/* The image of an earlier session, left because threads may be asleep in it. */
-static bool find_resident(struct placing *placing)
+/* Text and data privately from a memfd, the rest of the data zeroed. The file is filled when the script has run. */
+static void script_image(struct placing *placing, struct steps *steps)
 {
-    struct tl_maps maps;
-    bool found = false;
-    if (!tl_maps_read(placing->hold->pid, &maps))
+    const struct tl_image *image = &placing->image;
+    uint64_t base = placing->boot.image;
+    step(placing, steps, "mmap", true, SYS_mmap,
+         (struct tl_argument[6]){VALUE(base), VALUE(image->memory_bytes), VALUE(PROT_READ | PROT_WRITE),
+                                 VALUE(MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED), VALUE(-1), VALUE(0)});
+    steps->image_fd =
+        step(placing, steps, "memfd_create", true, SYS_memfd_create,
+             (struct tl_argument[6]){VALUE(tl_script_text(&placing->script, TL_IMAGE_NAME)), VALUE(MFD_CLOEXEC)});
+    step(placing, steps, "mmap of executable memory", true, SYS_mmap,
+         (struct tl_argument[6]){VALUE(base), VALUE(image->text_bytes), VALUE(PROT_READ | PROT_EXEC),
+                                 VALUE(MAP_PRIVATE | MAP_FIXED), RESULT(steps->image_fd, 0), VALUE(0)});
+    step(placing, steps, "mmap", true, SYS_mmap,
+         (struct tl_argument[6]){VALUE(base + image->text_bytes), VALUE(image->data_bytes),
+                                 VALUE(PROT_READ | PROT_WRITE), VALUE(MAP_PRIVATE | MAP_FIXED),
+                                 RESULT(steps->image_fd, 0), VALUE(image->text_bytes)});
+}
+
+static void script_shared(struct placing *placing, struct steps *steps, uint64_t bytes)
+{
+    bool over = placing->boot.shared != 0 && placing->boot.shared_bytes == bytes;
+    steps->shared_fd =
+        step(placing, steps, "memfd_create", true, SYS_memfd_create,
+             (struct tl_argument[6]){VALUE(tl_script_text(&placing->script, TL_SHARED_NAME)), VALUE(MFD_CLOEXEC)});
+    steps->shared = step(placing, steps, "mmap of the rings", true, SYS_mmap,
+                         (struct tl_argument[6]){VALUE(over ? placing->boot.shared : 0), VALUE(bytes),
+                                                 VALUE(PROT_READ | PROT_WRITE),
+                                                 VALUE(MAP_SHARED | MAP_NORESERVE | (over ? MAP_FIXED : 0)),
+                                                 RESULT(steps->shared_fd, 0), VALUE(0)});
+    step(placing, steps, "madvise", false, SYS_madvise,
+         (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(bytes), VALUE(MADV_DONTDUMP)});
+    /* A child would keep the memory of all rings alive, and has no use for it. */
+    step(placing, steps, "madvise", false, SYS_madvise,
+         (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(bytes), VALUE(MADV_DONTFORK)});
+    for (unsigned i = 0; i < 2; i++)
+        step(placing, steps, "pipe2", true, SYS_pipe2,
+             (struct tl_argument[6]){SCRATCH(SCRATCH_PIPES + 8 * i), VALUE(O_CLOEXEC)});
+}
+
+/* Learns from the scratch memory what has been made, whether or not all went well. */
+static bool take_results(struct placing *placing, const struct steps *steps, unsigned made)
+{
+    struct {
+        uint64_t result[TL_SCRIPT_CALLS];
+        int32_t pipe[4];
+    } scratch;
+    if (made == 0 && !placing->resident)
+        return true;
+    uint64_t where = placing->boot.image + placing->image.stack_offset - SCRATCH_BYTES;
+    if (!tl_memory_read(placing->hold->memory, where, &scratch, sizeof(scratch)))
         return false;
-    for (size_t i = 0; i < maps.count && !found; i++) {
-        const struct tl_mapping *mapping = &maps.entry[i];
-        struct tl_image image;
-        struct tl_boot boot;
-        if (!strstr(mapping->path, "memfd:" TL_IMAGE_NAME) || mapping->offset != 0)
-            continue;
-        found = tl_memory_read(placing->hold->memory, mapping->start, &image, sizeof(image)) &&
-                memcmp(&image, tl_agent_image, sizeof(image)) == 0 &&
-                tl_memory_read(placing->hold->memory, mapping->start + image.params_offset, &boot, sizeof(boot)) &&
-                boot.image == mapping->start && boot.resident != 0;
-        if (found) {
-            placing->image = image;
-            placing->boot = boot;
+    if (!placing->resident && made > steps->image_fd)
+        placing->fd[0] = (int)scratch.result[steps->image_fd];
+    if (made > steps->shared_fd)
+        placing->fd[1] = (int)scratch.result[steps->shared_fd];
+    if (made > steps->shared && scratch.result[steps->shared] != placing->boot.shared)
+        placing->shared = scratch.result[steps->shared];
+    for (unsigned i = 0; i < 2; i++)
+        if (made >= steps->count - 1 + i) {
+            placing->fd[2 + 2 * i] = scratch.pipe[2 * i];
+            placing->fd[3 + 2 * i] = scratch.pipe[2 * i + 1];
         }
-    }
-    tl_maps_free(&maps);
-    return found;
-}
-
-/* True if a thread of the target is an agent at work. */
-static bool agent_lives(pid_t pid)
-{
-    size_t count;
-    pid_t *threads = tl_process_threads(pid, &count);
-    bool found = false;
-    for (size_t i = 0; i < count && !found; i++) {
-        char comm[32];
-        tl_process_comm(pid, threads[i], comm, sizeof(comm));
-        found = strcmp(comm, "trapline") == 0;
-    }
-    free(threads);
-    return found;
-}
-
-static bool busy(struct placing *placing)
-{
-    struct tl_control control = {0};
-    if (placing->boot.resident != 2 || !agent_lives(placing->hold->pid))
-        return false;
-    tl_memory_read(placing->hold->memory, placing->boot.shared, &control, sizeof(control));
-    snprintf(placing->reason, placing->size, "cannot attach to %d: another trapline (process %u) is tracing it",
-             (int)placing->hold->pid, control.tracer_pid);
     return true;
 }
 
-/* Maps the image: text and data privately from a memfd, the rest of the data zeroed. */
-static bool map_image(struct placing *placing)
+/* All the memory and descriptors, in one go. */
+static bool make(struct placing *placing, uint64_t shared_bytes)
 {
-    size_t file_bytes = (size_t)(tl_agent_image_end - tl_agent_image);
-    memcpy(&placing->image, tl_agent_image, sizeof(placing->image));
-    const struct tl_image *image = &placing->image;
-    int fd = remote_memfd(placing, TL_IMAGE_NAME);
-    if (fd < 0)
-        return refuse(placing, "memfd_create", fd);
-    placing->fd[0] = fd;
-    int here = open_remote(placing, fd, O_RDWR);
-    bool written = here >= 0 && write(here, tl_agent_image, file_bytes) == (ssize_t)file_bytes;
+    struct steps steps = {0};
+    long failure = 0;
+    tl_script_begin(&placing->script, placing->boot.image + placing->image.memory_bytes,
+                    placing->boot.image + placing->image.stack_offset - SCRATCH_BYTES);
+    if (!placing->resident)
+        script_image(placing, &steps);
+    script_shared(placing, &steps, shared_bytes);
+    int made = tl_script_run(&placing->script, placing->hold, &failure);
+    if (made < 0)
+        return refuse(placing, "running code", -ESRCH);
+    if (!take_results(placing, &steps, (unsigned)made))
+        return refuse(placing, "reading memory", -errno);
+    return (unsigned)made == steps.count || refuse(placing, steps.name[made], failure);
+}
+
+static bool fill_image(const struct placing *placing)
+{
+    ssize_t bytes = tl_agent_image_end - tl_agent_image;
+    int here = open_remote(placing, placing->fd[0], O_RDWR);
+    bool written = here >= 0 && write(here, tl_agent_image, (size_t)bytes) == bytes;
     if (here >= 0)
         close(here);
-    if (!written)
-        return refuse(placing, "writing the agent", -errno);
-    long base = call(placing, SYS_mmap, 0, image->memory_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (failed(base))
-        return refuse(placing, "mmap", base);
-    placing->fresh = (uint64_t)base;
-    long text = call(placing, SYS_mmap, base, image->text_bytes, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_FIXED, fd, 0);
-    if (failed(text))
-        return refuse(placing, "mmap of executable memory", text);
-    long data = call(placing, SYS_mmap, base + image->text_bytes, image->data_bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_FIXED, fd, image->text_bytes);
-    if (failed(data))
-        return refuse(placing, "mmap", data);
-    placing->boot = (struct tl_boot){.image = (uint64_t)base};
-    return true;
+    return written;
 }
 
-static bool map_shared(struct placing *placing, struct tl_agent *agent)
+/* Our ends of what has been made. */
+static bool open_ends(struct placing *placing, struct tl_agent *agent)
 {
-    int fd = remote_memfd(placing, TL_SHARED_NAME);
-    if (fd < 0)
-        return refuse(placing, "memfd_create", fd);
-    placing->fd[1] = fd;
-    agent->shared_fd = open_remote(placing, fd, O_RDWR);
+    if (!placing->resident && !fill_image(placing))
+        return refuse(placing, "writing the agent", -errno);
+    agent->shared_fd = open_remote(placing, placing->fd[1], O_RDWR);
     if (agent->shared_fd < 0 || ftruncate(agent->shared_fd, (off_t)agent->shared_bytes) != 0)
         return refuse(placing, "making shared memory", -errno);
-    void *here = mmap(NULL, agent->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, agent->shared_fd, 0);
+    void *here =
+        mmap(NULL, agent->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, agent->shared_fd, 0);
     if (here == MAP_FAILED)
         return refuse(placing, "mapping shared memory", -errno);
     agent->control = here;
-    bool over = placing->boot.shared != 0 && placing->boot.shared_bytes == agent->shared_bytes;
-    long there = call(placing, SYS_mmap, over ? (long)placing->boot.shared : 0, (long)agent->shared_bytes,
-                      PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | (over ? MAP_FIXED : 0), fd, 0);
-    if (failed(there))
-        return refuse(placing, "mmap of the rings", there);
-    if (!over)
-        placing->shared = (uint64_t)there;
-    call(placing, SYS_madvise, there, (long)agent->shared_bytes, MADV_DONTDUMP, 0, 0, 0);
-    placing->boot.shared = (uint64_t)there;
-    placing->boot.shared_bytes = agent->shared_bytes;
-    return true;
-}
-
-static bool make_pipe(struct placing *placing, int *fds)
-{
-    long result = call(placing, SYS_pipe2, (long)placing->name, O_CLOEXEC, 0, 0, 0, 0);
-    if (result < 0)
-        return refuse(placing, "pipe2", result);
-    return tl_memory_read(placing->hold->memory, placing->name, fds, 2 * sizeof(int)) || refuse(placing, "pipe2", -EFAULT);
-}
-
-static bool make_pipes(struct placing *placing, struct tl_agent *agent)
-{
-    if (!make_pipe(placing, &placing->fd[2]) || !make_pipe(placing, &placing->fd[4]))
-        return false;
     agent->command_fd = open_remote(placing, placing->fd[3], O_WRONLY);
     agent->answer_fd = open_remote(placing, placing->fd[4], O_RDONLY);
     if (agent->command_fd < 0 || agent->answer_fd < 0)
         return refuse(placing, "opening a pipe", -errno);
-    placing->boot.command_fd = placing->fd[2];
-    placing->boot.answer_fd = placing->fd[5];
+    placing->boot = (struct tl_boot){
+        .image = placing->boot.image,
+        .shared = placing->shared ? placing->shared : placing->boot.shared,
+        .shared_bytes = agent->shared_bytes,
+        .command_fd = placing->fd[2],
+        .answer_fd = placing->fd[5],
+        .resident = placing->boot.resident,
+    };
     return true;
 }
 
@@ -235,39 +256,67 @@ static bool start(struct placing *placing)
     return tid > 0 || refuse(placing, "clone", tid);
 }
 
+/* One reservation: the image, and behind it the page of the scripts, executable and never writable from within. */
+static bool reserve(struct placing *placing)
+{
+    memcpy(&placing->image, tl_agent_image, sizeof(placing->image));
+    long base = tl_hold_syscall(placing->hold, SYS_mmap, 0, placing->image.memory_bytes + TL_SCRIPT_BYTES,
+                                PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (failed(base))
+        return refuse(placing, "mmap of executable memory", base);
+    placing->boot = (struct tl_boot){.image = (uint64_t)base};
+    placing->made = true;
+    return true;
+}
+
 static bool place(struct placing *placing, struct tl_agent *agent, uint32_t ring_bytes, enum tl_ring_mode mode)
 {
-    long scratch = call(placing, SYS_mmap, 0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (failed(scratch))
-        return refuse(placing, "mmap", scratch);
-    placing->name = (uint64_t)scratch;
-    if (find_resident(placing) ? busy(placing) : !map_image(placing))
+    if (!tl_seccomp_check(placing->hold, placing->reason, placing->size))
         return false;
-    if (!map_shared(placing, agent) || !make_pipes(placing, agent))
+    if (!placing->resident && !reserve(placing))
+        return false;
+    if (!make(placing, agent->shared_bytes) || !open_ends(placing, agent))
         return false;
     fill_control(agent, ring_bytes, mode);
     return start(placing);
 }
 
+/* Takes out of the target what it does not need any more; if nothing was placed, all. */
 static void clean(struct placing *placing, bool placed)
 {
+    long failure;
+    if (!placing->boot.image)
+        return;
+    tl_script_begin(&placing->script, placing->boot.image + placing->image.memory_bytes,
+                    placing->boot.image + placing->image.stack_offset - SCRATCH_BYTES);
     for (int i = 0; i < 6; i++)
         if (placing->fd[i] >= 0)
-            call(placing, SYS_close, placing->fd[i], 0, 0, 0, 0, 0);
-    if (placing->name)
-        call(placing, SYS_munmap, (long)placing->name, 4096, 0, 0, 0, 0);
+            tl_script_call(&placing->script, false, SYS_close, (struct tl_argument[6]){VALUE(placing->fd[i])});
     if (!placed && placing->shared)
-        call(placing, SYS_munmap, (long)placing->shared, (long)placing->boot.shared_bytes, 0, 0, 0, 0);
-    if (!placed && placing->fresh)
-        call(placing, SYS_munmap, (long)placing->fresh, placing->image.memory_bytes, 0, 0, 0, 0);
+        tl_script_call(&placing->script, false, SYS_munmap,
+                       (struct tl_argument[6]){VALUE(placing->shared), VALUE(placing->shared_bytes)});
+    if (placing->script.count)
+        tl_script_run(&placing->script, placing->hold, &failure);
+    if (!placed && placing->made)
+        tl_hold_syscall(placing->hold, SYS_munmap, (long)placing->boot.image,
+                        placing->image.memory_bytes + TL_SCRIPT_BYTES, 0, 0, 0, 0);
 }
 
-bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, uint32_t ring_bytes, enum tl_ring_mode mode, char *reason,
-                    size_t size)
+bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, const struct tl_resident *resident,
+                    uint32_t ring_bytes, enum tl_ring_mode mode, char *reason, size_t size)
 {
     struct placing placing = {.hold = hold, .fd = {-1, -1, -1, -1, -1, -1}, .reason = reason, .size = size};
     *agent = (struct tl_agent){.pid = hold->pid, .shared_fd = -1, .command_fd = -1, .answer_fd = -1};
     agent->shared_bytes = TL_CHUNKS_OFFSET + (uint64_t)TL_THREADS_MAX * ring_bytes;
+    placing.shared_bytes = agent->shared_bytes;
+    placing.resident = resident->found;
+    placing.image = resident->image;
+    placing.boot = resident->boot;
+    pid_t other = tl_resident_tracer(resident, hold->pid, hold->memory);
+    if (other) { /* it came between the first look and now */
+        snprintf(reason, size, "cannot attach to %d: it is being traced by %d", (int)hold->pid, (int)other);
+        return false;
+    }
     bool placed = place(&placing, agent, ring_bytes, mode);
     clean(&placing, placed);
     if (!placed)
@@ -275,15 +324,28 @@ bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, uint32_t ring_
     return placed;
 }
 
+/* Waits until the agent has said something; false when it is gone. A stopped process answers when it runs again. */
+static bool wait_answer(const struct tl_agent *agent)
+{
+    bool told = false;
+    for (;;) {
+        struct pollfd poll_fd = {.fd = agent->answer_fd, .events = POLLIN};
+        int ready = poll(&poll_fd, 1, 500);
+        if (ready > 0)
+            return (poll_fd.revents & POLLIN) != 0;
+        if (ready == 0 && !told && tl_process_state(agent->pid, 0) == 'T') {
+            fprintf(stderr, "trapline: process %d is stopped; waiting until it runs again (kill -CONT %d)\n",
+                    (int)agent->pid, (int)agent->pid);
+            told = true;
+        }
+    }
+}
+
 /* One byte from the agent; false when it is gone. */
 static bool read_answer(struct tl_agent *agent)
 {
     char byte;
-    ssize_t got;
-    do
-        got = read(agent->answer_fd, &byte, 1);
-    while (got < 0 && errno == EINTR);
-    return got == 1;
+    return wait_answer(agent) && read(agent->answer_fd, &byte, 1) == 1;
 }
 
 bool tl_agent_ready(struct tl_agent *agent, char *reason, size_t size)
@@ -306,6 +368,16 @@ bool tl_agent_command(struct tl_agent *agent, enum tl_command command)
     return write(agent->command_fd, &byte, 1) == 1 && read_answer(agent);
 }
 
+bool tl_agent_quit(struct tl_agent *agent)
+{
+    bool answered = tl_agent_command(agent, TL_COMMAND_QUIT);
+    /* Its thread holds the only other end: when that closes it runs no code of the image any more, and a later
+     * session may use its stack. */
+    if (answered)
+        wait_answer(agent);
+    return answered;
+}
+
 bool tl_agent_gone(const struct tl_agent *agent)
 {
     struct pollfd poll_fd = {.fd = agent->answer_fd, .events = POLLIN};
@@ -314,6 +386,9 @@ bool tl_agent_gone(const struct tl_agent *agent)
 
 void tl_agent_close(struct tl_agent *agent)
 {
+    /* The target keeps the mapping (a thread may be asleep in a stub), not the memory. */
+    if (agent->shared_fd >= 0)
+        fallocate(agent->shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)agent->shared_bytes);
     if (agent->control)
         munmap(agent->control, agent->shared_bytes);
     if (agent->shared_fd >= 0)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <tracer/remote.h>
+#include <tracer/resident.h>
 #include <wire/control.h>
 #include <wire/site.h>
 
@@ -19,16 +20,20 @@ struct tl_agent {
     int shared_fd, command_fd, answer_fd;
 };
 
-/* Places the agent through the held thread, or wakes up the one that an earlier session left. ring_bytes: of one thread. On
- * failure everything placed is taken out again and reason is one sentence. The agent is not ready yet: tl_agent_ready(). */
-bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, uint32_t ring_bytes, enum tl_ring_mode mode, char *reason,
-                    size_t size);
+/* Places the agent through the held thread, or, if resident says that there is one, wakes up the one that an earlier
+ * session left. ring_bytes: of one thread. On failure everything placed is taken out again and reason is one sentence.
+ * The agent is not ready yet: tl_agent_ready(). */
+bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, const struct tl_resident *resident,
+                    uint32_t ring_bytes, enum tl_ring_mode mode, char *reason, size_t size);
 
 /* Waits for the agent's first answer, once the thread is let go. */
 bool tl_agent_ready(struct tl_agent *agent, char *reason, size_t size);
 
 /* Gives a command and waits for its answer, which is then in control->status. False: the agent is gone. */
 bool tl_agent_command(struct tl_agent *agent, enum tl_command command);
+
+/* The command to leave; returns when the agent's thread has ended. False: it was gone before. */
+bool tl_agent_quit(struct tl_agent *agent);
 
 /* The agent is gone: the process has ended or executed another program. Does not wait. */
 bool tl_agent_gone(const struct tl_agent *agent);

@@ -86,7 +86,7 @@ pid_t *tl_process_threads(pid_t pid, size_t *count)
                 break;
             threads = more;
         }
-        threads[(*count)++] = atoi(entry->d_name);
+        threads[(*count)++] = (pid_t)strtol(entry->d_name, NULL, 10);
     }
     closedir(directory);
     return threads;
@@ -190,7 +190,9 @@ bool tl_process_check_program(pid_t pid, char *reason, size_t size)
     }
     if (header[EI_CLASS] != ELFCLASS64 || machine != EM_X86_64) {
         snprintf(reason, size, "it is %s program; only x86-64 can be traced",
-                 machine == EM_386 ? "an i386" : machine == EM_X86_64 ? "an x32" : "a foreign");
+                 machine == EM_386      ? "an i386"
+                 : machine == EM_X86_64 ? "an x32"
+                                        : "a foreign");
         return false;
     }
     return true;
@@ -204,7 +206,13 @@ bool tl_process_check(pid_t pid, char *reason, size_t size)
         return false;
     }
     if (state == 'Z' || state == 'X') {
-        snprintf(reason, size, "cannot attach to %d: it has ended (a zombie that its parent has not waited for)", (int)pid);
+        snprintf(reason, size, "cannot attach to %d: it has ended (a zombie that its parent has not waited for)",
+                 (int)pid);
+        return false;
+    }
+    if (state == 'T') {
+        snprintf(reason, size, "cannot attach to %d: it is stopped; let it run first (kill -CONT %d)", (int)pid,
+                 (int)pid);
         return false;
     }
     if (pid == getpid()) {

@@ -29,8 +29,8 @@ void tl_maps_free(struct tl_maps *maps);
 /* All thread ids of pid, a new array; NULL when it is gone. */
 pid_t *tl_process_threads(pid_t pid, size_t *count);
 
-/* A number behind "name:" in /proc/PID/status, or /proc/PID/task/TID/status when tid is not 0; base 10 or 16. With several
- * numbers (NSpid) the last one. -1: no such process or line. */
+/* A number behind "name:" in /proc/PID/status, or /proc/PID/task/TID/status when tid is not 0; base 10 or 16. With
+ * several numbers (NSpid) the last one. -1: no such process or line. */
 int64_t tl_process_number(pid_t pid, pid_t tid, const char *name, int base);
 
 /* The letter of "State:", 0 when it is gone. */
@@ -44,8 +44,8 @@ int tl_process_memory(pid_t pid);
 bool tl_memory_read(int fd, uint64_t address, void *to, size_t size);
 bool tl_memory_write(int fd, uint64_t address, const void *from, size_t size);
 
-/* A path by which this process can open the file that pid has mapped at mapping: through the process's own root, or map_files
- * where the file is gone. */
+/* A path by which this process can open the file that pid has mapped at mapping: through the process's own root, or
+ * map_files where the file is gone. */
 void tl_process_file(pid_t pid, const struct tl_mapping *mapping, char *path, size_t size);
 
 /* Whether pid can be attached to. False: reason is one sentence, without the name of the program and the full stop. */

@@ -2,7 +2,9 @@
  *
  * Holding a thread and running system calls in it. See remote.h.
  */
+#include <ctype.h>
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +16,10 @@
 #include <tracer/process.h>
 #include <tracer/remote.h>
 #include <unistd.h>
+
+#define SLICE_NS 100000           /* the least there is */
+#define FIRST_STOP_NS 2000000000u /* so long a thread may take to stop */
+#define RSEQ_CS_OFFSET 8          /* of rseq_cs in struct rseq (linux/rseq.h) */
 
 static uint64_t now_ns(void)
 {
@@ -90,12 +96,13 @@ static int disturbance(pid_t pid, pid_t tid)
         fclose(file);
     }
     if (state == 'R')
-        return 0;
+        return 1;
     if (state == 'D' || state == 'Z' || state == 'X' || state == 0)
         return 9;
-    if (strncmp(text, "running", 7) == 0)
-        return 1;
-    return interrupted_by_stop(strtol(text, NULL, 10)) ? 3 : 2;
+    /* One that sleeps is missed by nobody, if the kernel puts it back to sleep by itself. */
+    if (isdigit((unsigned char)text[0]))
+        return interrupted_by_stop(strtol(text, NULL, 10)) ? 3 : 0;
+    return 2;
 }
 
 static pid_t choose_thread(pid_t pid)
@@ -124,6 +131,32 @@ static bool wait_stop(struct tl_hold *hold, int *status)
     return got == hold->tid && WIFSTOPPED(*status);
 }
 
+/* The first stop: a thread in uninterruptible sleep may be long in coming. Then it stays seized, and is let go when
+ * this process ends. */
+static bool wait_first_stop(struct tl_hold *hold, int *status, char *reason, size_t size)
+{
+    uint64_t until = now_ns() + FIRST_STOP_NS;
+    pid_t got;
+    while ((got = waitpid(hold->tid, status, __WALL | WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
+        if (now_ns() > until) {
+            snprintf(reason, size, "cannot attach to %d: its thread %d does not stop (state %c); try again",
+                     (int)hold->pid, (int)hold->tid, tl_process_state(hold->pid, hold->tid));
+            return false;
+        }
+        struct timespec pause = {0, 20000};
+        nanosleep(&pause, NULL);
+    }
+    if (got == hold->tid && WIFSTOPPED(*status))
+        return true;
+    snprintf(reason, size, "cannot attach to %d: it ended", (int)hold->pid);
+    return false;
+}
+
+static bool is_event_stop(int status)
+{
+    return status >> 16 == PTRACE_EVENT_STOP;
+}
+
 /* True if a signal waits that the thread would take now: an EINTR is then none of our doing. */
 static bool signal_pending(const struct tl_hold *hold)
 {
@@ -133,16 +166,37 @@ static bool signal_pending(const struct tl_hold *hold)
     return ((own | shared) & ~blocked) != 0;
 }
 
+/* A thread stopped inside a restartable sequence goes on at its abort handler, as rseq(2) has it for any preemption:
+ * the kernel would not see to it, as it finds the thread at our system call when it runs next. */
+static void leave_sequence(struct tl_hold *hold)
+{
+    struct __ptrace_rseq_configuration about = {0};
+    struct rseq_sequence {
+        uint32_t version, flags;
+        uint64_t start, size, abort;
+    } sequence;
+    uint64_t pointer = 0, none = 0;
+    if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, hold->tid, sizeof(about), &about) <= 0 || !about.rseq_abi_pointer ||
+        !tl_memory_read(hold->memory, about.rseq_abi_pointer + RSEQ_CS_OFFSET, &pointer, sizeof(pointer)) || !pointer ||
+        !tl_memory_read(hold->memory, pointer, &sequence, sizeof(sequence)) ||
+        hold->registers.rip - sequence.start >= sequence.size)
+        return;
+    if (tl_memory_write(hold->memory, about.rseq_abi_pointer + RSEQ_CS_OFFSET, &none, sizeof(none)))
+        hold->registers.rip = sequence.abort;
+}
+
 static bool save(struct tl_hold *hold, char *reason, size_t size)
 {
     struct user_regs_struct *registers = &hold->registers;
     if (ptrace(PTRACE_GETREGS, hold->tid, 0, registers) != 0 ||
         ptrace(PTRACE_GETSIGMASK, hold->tid, sizeof(hold->mask), &hold->mask) != 0) {
-        snprintf(reason, size, "cannot attach to %d: its registers cannot be read (%s)", (int)hold->pid, strerror(errno));
+        snprintf(reason, size, "cannot attach to %d: its registers cannot be read (%s)", (int)hold->pid,
+                 strerror(errno));
         return false;
     }
     if (registers->cs == 0x23) {
-        snprintf(reason, size, "cannot attach to %d: it runs in 32-bit mode; only x86-64 can be traced", (int)hold->pid);
+        snprintf(reason, size, "cannot attach to %d: it runs in 32-bit mode; only x86-64 can be traced",
+                 (int)hold->pid);
         return false;
     }
     /* Stopped in a call that has turned our stop into EINTR: it is made again, as if nothing had been. */
@@ -152,58 +206,123 @@ static bool save(struct tl_hold *hold, char *reason, size_t size)
         registers->orig_rax = (unsigned long long)-1;
         registers->rip -= 2;
     }
+    leave_sequence(hold);
     uint64_t all = ~0ull;
     ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(all), &all);
     return true;
 }
 
-bool tl_hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char *reason, size_t size)
+static void refuse_seize(const struct tl_hold *hold, int error, char *reason, size_t size)
+{
+    int scope = 0, length = snprintf(reason, size, "cannot attach to %d: ", (int)hold->pid);
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    if (file) {
+        if (fscanf(file, "%d", &scope) != 1)
+            scope = 0;
+        fclose(file);
+    }
+    reason += length;
+    size -= (size_t)length;
+    int64_t tracer = tl_process_number(hold->pid, hold->tid, "TracerPid", 10);
+    if (error == EPERM && tracer > 0) {
+        char comm[64];
+        tl_process_comm((pid_t)tracer, 0, comm, sizeof(comm));
+        snprintf(reason, size, "it is being traced by %d (%s); detach that first", (int)tracer, comm);
+    } else if (error == EPERM && scope > 0) {
+        snprintf(reason, size,
+                 "ptrace is refused (kernel.yama.ptrace_scope is %d); run as root, or start the program with 'trapline "
+                 "record'",
+                 scope);
+    } else if (error == EPERM) {
+        snprintf(reason, size,
+                 "ptrace is refused; run as its owner or as root, or start the program with 'trapline record'");
+    } else {
+        snprintf(reason, size, "%s", error == ESRCH ? "it ended" : strerror(error));
+    }
+}
+
+/* The thread's time slice (sched(7), Linux 6.12; 0: the usual one). A thread with a short one is let in at once when it
+ * wakes up, and that it does at each of its stops. False: not to be had, or not a thread of the usual kind. */
+static bool set_slice(pid_t tid, uint64_t slice_ns, uint64_t *before)
+{
+    struct {
+        uint32_t size, policy;
+        uint64_t flags;
+        int32_t nice;
+        uint32_t priority;
+        uint64_t runtime, deadline, period;
+    } thread = {0}, own = {0};
+    if (syscall(SYS_sched_getattr, tid, &thread, sizeof(thread), 0) != 0 || thread.policy != SCHED_OTHER ||
+        syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0) != 0)
+        return false;
+    *before = thread.runtime == own.runtime ? 0 : thread.runtime;
+    thread.runtime = slice_ns;
+    return syscall(SYS_sched_setattr, tid, &thread, 0) == 0;
+}
+
+/* On a busy machine each stop would cost somebody's time slice: while a thread is held, it and we are let in at once.
+ */
+static void hurry(struct tl_hold *hold)
+{
+    struct sched_param parameter;
+    hold->short_slice = set_slice(hold->tid, SLICE_NS, &hold->slice_ns);
+    hold->policy = sched_getscheduler(0);
+    if (hold->policy != SCHED_OTHER)
+        return;
+    parameter.sched_priority = 1;
+    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameter) != 0)
+        hold->policy = -1;
+}
+
+static void calm(struct tl_hold *hold)
+{
+    struct sched_param parameter = {.sched_priority = 0};
+    uint64_t before;
+    if (hold->launched)
+        return;
+    if (hold->policy == SCHED_OTHER)
+        sched_setscheduler(0, SCHED_OTHER, &parameter);
+    if (hold->short_slice)
+        set_slice(hold->tid, hold->slice_ns, &before);
+}
+
+/* Stops the seized thread. Signals that were on their way to it are delivered first. */
+static bool interrupt(struct tl_hold *hold, char *reason, size_t size)
 {
     int status;
+    ptrace(PTRACE_INTERRUPT, hold->tid, 0, 0);
+    for (;;) {
+        if (!wait_first_stop(hold, &status, reason, size))
+            return false;
+        if (is_event_stop(status)) {
+            hold->at_signal = true;
+            return true;
+        }
+        ptrace(PTRACE_CONT, hold->tid, 0, status >> 16 ? 0 : WSTOPSIG(status));
+    }
+}
+
+bool tl_hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char *reason, size_t size)
+{
     *hold = (struct tl_hold){.pid = pid, .tid = tid, .memory = memory};
     hold->syscall_address = find_syscall(pid, memory);
     if (!hold->syscall_address) {
         snprintf(reason, size, "cannot attach to %d: no system call instruction found in it", (int)pid);
         return false;
     }
-    if (ptrace(PTRACE_SEIZE, tid, 0, 0) != 0) {
-        int64_t scope = -1;
-        FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-        if (file) {
-            if (fscanf(file, "%ld", &scope) != 1)
-                scope = -1;
-            fclose(file);
-        }
-        if (errno == EPERM && scope > 0)
-            snprintf(reason, size,
-                     "cannot attach to %d: ptrace is refused (kernel.yama.ptrace_scope is %d); run as root, or start the "
-                     "program with 'trapline record'",
-                     (int)pid, (int)scope);
-        else if (errno == EPERM)
-            snprintf(reason, size, "cannot attach to %d: ptrace is refused; run as its owner or as root", (int)pid);
-        else
-            snprintf(reason, size, "cannot attach to %d: %s", (int)pid, strerror(errno));
+    if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) != 0) {
+        refuse_seize(hold, errno, reason, size);
         return false;
     }
+    hurry(hold);
     hold->since_ns = now_ns();
-    ptrace(PTRACE_INTERRUPT, tid, 0, 0);
-    if (!wait_stop(hold, &status)) {
-        snprintf(reason, size, "cannot attach to %d: it ended", (int)pid);
-        return false;
-    }
-    /* A signal was about to be delivered: it is sent on, and we stop a moment later. */
-    while (status >> 16 == 0 && WSTOPSIG(status) != SIGTRAP) {
-        ptrace(PTRACE_CONT, tid, 0, WSTOPSIG(status));
-        if (!wait_stop(hold, &status)) {
-            snprintf(reason, size, "cannot attach to %d: it ended", (int)pid);
-            return false;
-        }
-    }
-    if (!save(hold, reason, size)) {
+    bool held = interrupt(hold, reason, size);
+    if (held && save(hold, reason, size))
+        return true;
+    if (held)
         ptrace(PTRACE_DETACH, tid, 0, 0);
-        return false;
-    }
-    return true;
+    calm(hold);
+    return false;
 }
 
 bool tl_hold_begin(struct tl_hold *hold, pid_t pid, int memory, char *reason, size_t size)
@@ -215,28 +334,46 @@ bool tl_hold_adopt(struct tl_hold *hold, pid_t pid, int memory, char *reason, si
 {
     *hold = (struct tl_hold){.pid = pid, .tid = pid, .memory = memory, .launched = true, .since_ns = now_ns()};
     hold->syscall_address = find_syscall(pid, memory);
-    return hold->syscall_address && save(hold, reason, size);
+    if (!hold->syscall_address || ptrace(PTRACE_SETOPTIONS, pid, 0, PTRACE_O_TRACESYSGOOD) != 0) {
+        snprintf(reason, size, "cannot trace %d: no system call can be run in it", (int)pid);
+        return false;
+    }
+    return save(hold, reason, size);
 }
 
-/* Lets the thread run to its next SIGTRAP stop. With all signals blocked only a stop of the whole group can come
- * between. */
-static bool run_to_trap(struct tl_hold *hold, enum __ptrace_request request)
+/* Lets the thread run to its next system call stop. These stops are no signals: a SIGTRAP forced upon a thread that
+ * blocks or ignores it would reset the program's handler. All other signals are blocked, so what can come between is a
+ * stop of the whole group, a SIGSTOP, or the end. */
+static bool run_to_call_stop(struct tl_hold *hold)
 {
     int status;
     for (;;) {
-        if (ptrace(request, hold->tid, 0, 0) != 0 || !wait_stop(hold, &status))
+        if (ptrace(PTRACE_SYSCALL, hold->tid, 0, 0) != 0 || !wait_stop(hold, &status))
             return false;
-        if (WSTOPSIG(status) == SIGTRAP && status >> 16 == 0)
+        if (WSTOPSIG(status) == (SIGTRAP | 0x80))
             return true;
-        if (WSTOPSIG(status) == SIGSEGV || WSTOPSIG(status) == SIGBUS || WSTOPSIG(status) == SIGILL)
+        if (status >> 16)
+            continue;
+        if (WSTOPSIG(status) != SIGSTOP)
             return false;
+        hold->stop_again = true;
     }
+}
+
+/* From registers through one whole system call: its result. */
+static long run_call(struct tl_hold *hold, struct user_regs_struct *registers)
+{
+    registers->orig_rax = (unsigned long long)-1;
+    hold->at_signal = false;
+    if (ptrace(PTRACE_SETREGS, hold->tid, 0, registers) != 0 || !run_to_call_stop(hold) || !run_to_call_stop(hold) ||
+        ptrace(PTRACE_GETREGS, hold->tid, 0, registers) != 0)
+        return -ESRCH;
+    return (long)registers->rax;
 }
 
 long tl_hold_syscall(struct tl_hold *hold, long number, long a, long b, long c, long d, long e, long f)
 {
     struct user_regs_struct registers = hold->registers;
-    registers.orig_rax = (unsigned long long)-1;
     registers.rax = (unsigned long long)number;
     registers.rdi = (unsigned long long)a;
     registers.rsi = (unsigned long long)b;
@@ -245,33 +382,67 @@ long tl_hold_syscall(struct tl_hold *hold, long number, long a, long b, long c, 
     registers.r8 = (unsigned long long)e;
     registers.r9 = (unsigned long long)f;
     registers.rip = hold->syscall_address;
-    if (ptrace(PTRACE_SETREGS, hold->tid, 0, &registers) != 0 || !run_to_trap(hold, PTRACE_SINGLESTEP) ||
-        ptrace(PTRACE_GETREGS, hold->tid, 0, &registers) != 0)
-        return -ESRCH;
-    return (long)registers.rax;
+    return run_call(hold, &registers);
 }
 
 long tl_hold_call(struct tl_hold *hold, uint64_t ip, uint64_t rdi, uint64_t rsp)
 {
     struct user_regs_struct registers = hold->registers;
-    registers.orig_rax = (unsigned long long)-1;
     registers.rip = ip;
     registers.rdi = rdi;
     registers.rsp = rsp;
     registers.eflags &= ~0x400ull; /* direction */
-    if (ptrace(PTRACE_SETREGS, hold->tid, 0, &registers) != 0 || !run_to_trap(hold, PTRACE_CONT) ||
-        ptrace(PTRACE_GETREGS, hold->tid, 0, &registers) != 0)
-        return -ESRCH;
-    return (long)registers.rax;
+    return run_call(hold, &registers);
+}
+
+bool tl_hold_run(struct tl_hold *hold, uint64_t ip, uint64_t end, struct user_regs_struct *registers)
+{
+    int status;
+    *registers = hold->registers;
+    registers->orig_rax = (unsigned long long)-1;
+    registers->rip = ip;
+    if (ptrace(PTRACE_SETREGS, hold->tid, 0, registers) != 0)
+        return false;
+    for (;;) {
+        if (ptrace(PTRACE_CONT, hold->tid, 0, 0) != 0 || !wait_stop(hold, &status))
+            return false;
+        if (status >> 16)
+            continue;
+        if (WSTOPSIG(status) != SIGSTOP || ptrace(PTRACE_GETREGS, hold->tid, 0, registers) != 0)
+            return false;
+        if (registers->rip == end) {
+            hold->at_signal = true;
+            return true;
+        }
+        hold->stop_again = true;
+    }
+}
+
+/* Once more into the kind of stop it was found in: only on the way out of that one the kernel restarts the system call
+ * that our first stop cut short. */
+static void stop_at_signal(struct tl_hold *hold)
+{
+    int status;
+    ptrace(PTRACE_INTERRUPT, hold->tid, 0, 0);
+    bool stopped = ptrace(PTRACE_CONT, hold->tid, 0, 0) == 0 && wait_stop(hold, &status);
+    while (stopped && !is_event_stop(status)) {
+        hold->stop_again |= status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP;
+        stopped = ptrace(PTRACE_CONT, hold->tid, 0, 0) == 0 && wait_stop(hold, &status);
+    }
 }
 
 void tl_hold_end(struct tl_hold *hold)
 {
+    if (!hold->at_signal)
+        stop_at_signal(hold);
     ptrace(PTRACE_SETREGS, hold->tid, 0, &hold->registers);
     ptrace(PTRACE_SETSIGMASK, hold->tid, sizeof(hold->mask), &hold->mask);
     if (!hold->launched)
         ptrace(PTRACE_DETACH, hold->tid, 0, 0);
+    if (hold->stop_again)
+        kill(hold->pid, SIGSTOP);
     hold->held_ns = now_ns() - hold->since_ns;
+    calm(hold);
 }
 
 bool tl_hold_unblock(pid_t pid, uint32_t tid, char *reason, size_t size)

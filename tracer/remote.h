@@ -19,6 +19,11 @@ struct tl_hold {
     uint64_t syscall_address; /* of a `syscall` instruction in the target */
     struct user_regs_struct registers;
     uint64_t mask;
+    bool at_signal;   /* it is stopped where signals are taken: the way out of there restarts system calls */
+    int policy;       /* our scheduling policy before */
+    bool short_slice; /* its time slice was changed, from slice_ns */
+    uint64_t slice_ns;
+    bool stop_again; /* a SIGSTOP came while it was held: sent anew when it is let go */
     uint64_t since_ns, held_ns;
 };
 
@@ -34,8 +39,13 @@ bool tl_hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char
 /* Runs a system call in the held thread: its result, or a negative errno (-ESRCH: the thread has gone). */
 long tl_hold_syscall(struct tl_hold *hold, long number, long a, long b, long c, long d, long e, long f);
 
-/* Runs code at ip with rdi and rsp set until it executes an int3; its RAX then, or a negative errno. */
+/* Runs code at ip with rdi and rsp set through its first system call; the result of that, or a negative errno. The
+ * thread goes no further there. */
 long tl_hold_call(struct tl_hold *hold, uint64_t ip, uint64_t rdi, uint64_t rsp);
+
+/* Runs code at ip until it has sent SIGSTOP to itself at end, without system call stops; *registers are those at the
+ * end. False: the thread is gone, or the code went wrong. */
+bool tl_hold_run(struct tl_hold *hold, uint64_t ip, uint64_t end, struct user_regs_struct *registers);
 
 /* Puts the thread's registers and signal mask back and lets it go. Fills held_ns. */
 void tl_hold_end(struct tl_hold *hold);

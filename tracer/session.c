@@ -4,17 +4,21 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <tracer/drain.h>
 #include <tracer/launch.h>
 #include <tracer/modules.h>
+#include <tracer/resident.h>
 #include <tracer/session.h>
 #include <unistd.h>
 
@@ -29,6 +33,8 @@ struct session {
     int wait_status; /* of a launched program that has ended */
     bool reaped;
     struct tl_hold hold;
+    struct tl_resident resident;
+    bool placed;
     struct tl_agent agent;
     struct tl_modules modules;
     struct tl_armed armed;
@@ -132,7 +138,8 @@ static void describe(struct session *session)
                 session->command[i] = ' ';
     } else {
         for (char **word = session->options->argv; *word && used < sizeof(session->command) - 1; word++)
-            used += (size_t)snprintf(session->command + used, sizeof(session->command) - used, "%s%s", used ? " " : "", *word);
+            used += (size_t)snprintf(session->command + used, sizeof(session->command) - used, "%s%s", used ? " " : "",
+                                     *word);
     }
     session->info.command = session->command;
     session->info.pid = session->pid;
@@ -141,6 +148,38 @@ static void describe(struct session *session)
     session->info.tsc_start = tsc();
     session->raw_start_ns = clock_ns(CLOCK_MONOTONIC_RAW);
     session->info.realtime_start_ns = clock_ns(CLOCK_REALTIME);
+}
+
+/* Holds a thread, places the agent, lets the thread go. */
+static int place(void *argument)
+{
+    struct session *session = argument;
+    const struct tl_session_options *options = session->options;
+    bool held =
+        options->pid
+            ? tl_hold_begin(&session->hold, session->pid, session->memory, session->reason, sizeof(session->reason))
+            : tl_hold_adopt(&session->hold, session->pid, session->memory, session->reason, sizeof(session->reason));
+    if (!held)
+        return 0;
+    session->placed =
+        tl_agent_place(&session->agent, &session->hold, &session->resident, options->buffer_bytes,
+                       options->flight ? TL_RING_FLIGHT : TL_RING_STREAM, session->reason, sizeof(session->reason));
+    tl_hold_end(&session->hold);
+    return 0;
+}
+
+/* Runs work in a process that shares our memory and files: when we are killed in the middle, it goes on and leaves the held
+ * thread as it found it. (The agent then sees that nobody is there, and leaves, too.) */
+static void in_a_process_of_its_own(int (*work)(void *), struct session *session)
+{
+    static char stack[256 * 1024] __attribute__((aligned(16)));
+    pid_t child = clone(work, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, session);
+    if (child < 0) {
+        snprintf(session->reason, sizeof(session->reason), "cannot start a process: %s", strerror(errno));
+        return;
+    }
+    while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
+        ;
 }
 
 /* Into the process: the modules are planned before the thread is held, so that it is held for as short as can be. */
@@ -153,15 +192,17 @@ static bool enter(struct session *session)
                  (int)session->pid, strerror(errno));
         return false;
     }
-    bool held = options->pid ? tl_hold_begin(&session->hold, session->pid, session->memory, session->reason,
-                                             sizeof(session->reason))
-                             : tl_hold_adopt(&session->hold, session->pid, session->memory, session->reason,
-                                             sizeof(session->reason));
-    if (!held)
+    if (options->pid &&
+        !tl_resident_find(&session->resident, session->pid, session->memory, session->reason, sizeof(session->reason)))
         return false;
-    bool placed = tl_agent_place(&session->agent, &session->hold, options->buffer_bytes,
-                                 options->flight ? TL_RING_FLIGHT : TL_RING_STREAM, session->reason, sizeof(session->reason));
-    tl_hold_end(&session->hold);
+    session->placed = false;
+    if (options->pid)
+        in_a_process_of_its_own(place, session);
+    else
+        place(session);
+    bool placed = session->placed;
+    if (placed)
+        session->agent.control->tracer_pid = (uint32_t)getpid();
     session->info.held_ns = options->pid ? session->hold.held_ns : 0;
     return placed && tl_agent_ready(&session->agent, session->reason, sizeof(session->reason));
 }
@@ -185,7 +226,8 @@ static void no_match(struct session *session)
         used += snprintf(session->reason + used, sizeof(session->reason) - (size_t)used, "%s'%s'",
                          i ? ", " : "; the nearest are ", near[i]);
     if (used < (int)sizeof(session->reason))
-        snprintf(session->reason + used, sizeof(session->reason) - (size_t)used, " ('trapline list %s' shows all)", name);
+        snprintf(session->reason + used, sizeof(session->reason) - (size_t)used, " ('trapline list %s' shows all)",
+                 name);
 }
 
 static bool plan(struct session *session)
@@ -230,8 +272,8 @@ static bool watch(struct session *session)
     if (session->options->libraries && !session->ended) {
         size_t before = session->modules.count;
         if (tl_modules_scan(&session->modules, session->reason, sizeof(session->reason)) > 0 &&
-            !tl_modules_arm(&session->modules, before, &session->agent, &session->armed, &tl_writer_ctf, session->writer,
-                            session->reason, sizeof(session->reason)) &&
+            !tl_modules_arm(&session->modules, before, &session->agent, &session->armed, &tl_writer_ctf,
+                            session->writer, session->reason, sizeof(session->reason)) &&
             !tl_agent_gone(&session->agent))
             say(session, "%s", session->reason);
     }
@@ -243,11 +285,42 @@ static bool time_is_up(const struct session *session, uint64_t start_ns)
     return session->options->for_ns && clock_ns(CLOCK_MONOTONIC) - start_ns >= session->options->for_ns;
 }
 
+/* Whether a signal asks us to stop. A launched program has the terminal's signals already, and gets the others from us:
+ * we stay with it. */
+static bool told_to_stop(const struct session *session)
+{
+    if (session->options->pid || !stop_signal)
+        return stop_signal != 0;
+    if (stop_signal != SIGINT && stop_signal != SIGQUIT)
+        kill(session->pid, stop_signal);
+    stop_signal = 0;
+    return false;
+}
+
+/* The agent is gone: the process has ended, or runs another program. */
+static void note_end(struct session *session)
+{
+    session->ended = true;
+    for (int i = 0; i < 100; i++) { /* an exit may be under way */
+        char state = tl_process_state(session->pid, 0);
+        if (state == 0 || state == 'Z' || state == 'X') {
+            if (session->options->pid)
+                say(session, "process %d has ended", (int)session->pid);
+            return;
+        }
+        struct timespec pause = {0, POLL_NS};
+        nanosleep(&pause, NULL);
+    }
+    char comm[64];
+    tl_process_comm(session->pid, 0, comm, sizeof(comm));
+    fprintf(stderr, "trapline: process %d has executed another program (%s), which is not traced\n", (int)session->pid,
+            comm);
+}
+
 /* Drains until there is a reason to stop. False: the recording failed. */
 static bool record(struct session *session)
 {
     uint64_t start = clock_ns(CLOCK_MONOTONIC), watched = start;
-    bool launched = session->options->pid == 0;
     for (;;) {
         long taken = tl_drain_run(session->drain);
         if (taken < 0) {
@@ -255,13 +328,13 @@ static bool record(struct session *session)
             return false;
         }
         if (tl_agent_gone(&session->agent)) {
-            session->ended = true;
+            note_end(session);
             return true;
         }
-        if ((stop_signal && !(launched && (stop_signal == SIGINT || stop_signal == SIGQUIT))) || time_is_up(session, start))
+        if (told_to_stop(session) || time_is_up(session, start))
             return true;
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
-        if (now - watched >= WATCH_NS) {
+        if (now - watched >= WATCH_NS || tl_drain_crowded(session->drain)) {
             watched = now;
             if (!watch(session))
                 return false;
@@ -276,7 +349,7 @@ static bool record(struct session *session)
 /* Out of the process again. */
 static void leave(struct session *session)
 {
-    if (!session->ended && !tl_agent_command(&session->agent, TL_COMMAND_QUIT))
+    if (!session->ended && !tl_agent_quit(&session->agent))
         session->ended = true;
     session->info.tsc_end = tsc();
 }
@@ -289,7 +362,8 @@ static void check_text(struct session *session)
         return;
     uint64_t differ = tl_modules_verify(&session->modules, session->memory, &which, &where);
     if (differ)
-        fprintf(stderr, "trapline: %" PRIu64 " bytes of the text of '%s' are not the file's, the first at 0x%" PRIx64 "\n",
+        fprintf(stderr,
+                "trapline: %" PRIu64 " bytes of the text of '%s' are not the file's, the first at 0x%" PRIx64 "\n",
                 differ, which->path, where);
     else if (session->options->verbose > 0)
         say(session, "the text of all %zu modules is the files' again", session->modules.count);
@@ -298,17 +372,19 @@ static void check_text(struct session *session)
 /* Waits for a launched program; signals meant for us go to it. */
 static int wait_for_end(struct session *session)
 {
+    int handle = (int)syscall(SYS_pidfd_open, session->pid, 0);
     while (!session->reaped) {
-        if (stop_signal == SIGTERM || stop_signal == SIGHUP) {
-            kill(session->pid, stop_signal);
-            stop_signal = 0;
-        }
-        pid_t got = waitpid(session->pid, &session->wait_status, 0);
-        if (got == session->pid)
-            session->reaped = true;
-        else if (errno != EINTR)
+        struct pollfd poll_fd = {.fd = handle, .events = POLLIN};
+        told_to_stop(session);
+        pid_t got = waitpid(session->pid, &session->wait_status, WNOHANG);
+        session->reaped = got == session->pid;
+        if (got < 0 && errno != EINTR)
             return TL_EXIT_TRAPLINE;
+        if (got == 0)
+            poll(&poll_fd, handle >= 0, 50); /* a signal between the look and here waits so long */
     }
+    if (handle >= 0)
+        close(handle);
     return tl_launch_status(session->wait_status);
 }
 
@@ -373,7 +449,8 @@ static bool trace(struct session *session)
 
 static void handle_signals(bool launched)
 {
-    struct sigaction action = {.sa_handler = on_stop};
+    /* Attached: a second ^C ends us at once; the agent then leaves by itself. */
+    struct sigaction action = {.sa_handler = on_stop, .sa_flags = launched ? 0 : (int)SA_RESETHAND};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGHUP, &action, NULL);
@@ -387,7 +464,8 @@ static bool begin(struct session *session, int *status)
     const struct tl_session_options *options = session->options;
     *status = TL_EXIT_TRAPLINE;
     if (!(getauxval(AT_HWCAP2) & 2)) {
-        snprintf(session->reason, sizeof(session->reason), "this machine lacks FSGSBASE (Linux 5.9 and a processor since 2013)");
+        snprintf(session->reason, sizeof(session->reason),
+                 "this machine lacks FSGSBASE (Linux 5.9 and a processor since 2013)");
         return false;
     }
     if (options->pid) {
@@ -421,16 +499,16 @@ int tl_session_run(const struct tl_session_options *options, bool *recorded)
     if (!plan(&session) || (estimate_tsc(&session), !enter(&session)) || !open_writer(&session)) {
         give_up_child(&session);
         if (session.agent.control)
-            tl_agent_command(&session.agent, TL_COMMAND_QUIT);
+            tl_agent_quit(&session.agent);
         return fail(&session);
     }
     bool well = trace(&session);
     if (!well)
         fail(&session);
     check_text(&session);
-    if (options->pid)
-        say(&session, session.ended ? "process %d has ended, or executed another program" : "detached from %d", (int)session.pid);
-    else
+    if (options->pid && !session.ended)
+        say(&session, "detached from %d", (int)session.pid);
+    if (!options->pid)
         status = wait_for_end(&session);
     session.info.exit_status = options->pid ? -1 : status;
     error = tl_writer_ctf.close(session.writer, &session.info, &session.bytes);

@@ -35,7 +35,7 @@
 #define TL_CONTROL_MAGIC 0x31706c74u /* "tlp1" */
 #define TL_AGENT_VERSION 1u
 
-#define TL_THREADS_MAX 1024u
+#define TL_THREADS_MAX 4096u
 #define TL_SITES_MAX (1u << 20)
 #define TL_CHUNK_BYTES 32768u
 #define TL_RING_STRIDE 128u
