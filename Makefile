@@ -215,7 +215,7 @@ run_tests = O='$(abspath $(B))' CC='$(CC)' TRAPLINE='$(abspath $(B))/trapline' F
 
 demo: packages
 	$(Q)$(MAKE) --no-print-directory all
-	$(Q)O='$(abspath $(B))' TRAPLINE='$(abspath $(B))/trapline' $(call script,examples/demo)
+	$(Q)O='$(abspath $(B))' TRAPLINE='$(abspath $(B))/trapline' $(call script,demo/run)
 
 test: packages
 	$(Q)$(MAKE) --no-print-directory -j$$(nproc) all programs widths

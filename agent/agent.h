@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The calls between the agent's files. The agent runs inside a traced process: it never exits the process, never prints, never
- * allocates from the process's allocator, and takes no lock that a thread of the process may hold.
+ * The calls between the agent's files. The agent runs inside a traced process: it never exits the process, never
+ * prints, never allocates from the process's allocator, and takes no lock that a thread of the process may hold.
  */
 #ifndef TL_AGENT_H
 #define TL_AGENT_H
@@ -18,8 +18,8 @@ enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *si
 void tli_agent_disarm(struct tl_control *control);
 void tli_agent_disarm_guards(struct tl_control *control);
 
-/* threads.c. Looks whether a thread blocks SIGTRAP or SIGILL; waits a little for those that do for a moment. Returns its
- * id, or 0. */
+/* threads.c. Looks whether a thread blocks SIGTRAP or SIGILL; waits a little for those that do for a moment. Returns
+ * its id, or 0. */
 uint32_t tli_agent_blocked_thread(void);
 /* True if SIGTRAP or SIGILL is on its way to some thread. */
 bool tli_agent_signal_pending(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * From the tracer's site records to standing sites, and back: chooses a place for each stub, builds it, and pokes all in one
- * batch. Run by the agent's thread, the only one that pokes.
+ * From the tracer's site records to standing sites, and back: chooses a place for each stub, builds it, and pokes all
+ * in one batch. Run by the agent's thread, the only one that pokes.
  */
 #include <agent/agent.h>
 #include <core/place.h>
@@ -105,8 +105,8 @@ static enum tl_status make_stub(const struct batch *batch, const struct tl_wire_
     return status;
 }
 
-/* Gives an old stub the function id of this session. No site leads to it; a thread asleep in it since the session before would
- * record under the new id, which names the same function. */
+/* Gives an old stub the function id of this session. No site leads to it; a thread asleep in it since the session
+ * before would record under the new id, which names the same function. */
 static enum tl_status rename_stub(const struct tli_site *site, uint32_t function)
 {
     const struct tli_stub_shape *shape = site->shape;
@@ -177,7 +177,8 @@ static enum tl_status add(struct batch *batch, const struct tl_wire_site *spec)
     return TL_OK;
 }
 
-/* One int3 for each instruction of the window that matters: the first of an entry, each exit, each branch of a redirection. */
+/* One int3 for each instruction of the window that matters: the first of an entry, each exit, each branch of a
+ * redirection. */
 static enum tl_status add_traps(struct batch *batch, const struct tl_wire_site *spec)
 {
     unsigned at = 0;
@@ -287,7 +288,8 @@ static enum tl_status poke(struct tli_site **sites, size_t count, enum tli_poke_
     return TL_OK;
 }
 
-/* Guards come and go page by page, without an int3: a thread may have SIGTRAP blocked while they are not all in place. */
+/* Guards come and go page by page, without an int3: a thread may have SIGTRAP blocked while they are not all in place.
+ */
 static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
 {
     for (size_t i = 0; i < count; i++) {

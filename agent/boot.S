@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The image's first instructions in the target: run by the held thread, all signals blocked, on
- * the image's own stack. See wire/image.h. Starts the agent's thread with clone(2), without CLONE_FILES so that it has
+ * the image's own stack. See wire/image.h. Starts the agent's thread with clone(2), without CLONE_FILES so that it
+ * has
  * a descriptor table of its own.
  */
 #define SYS_clone 56
@@ -36,7 +37,8 @@ tl_agent_boot:
         .data
         .balign 16
         .globl  tl_agent_params
-tl_agent_params:                                /* struct tl_boot; not in .bss: the tracer writes it before anything runs */
+        /* struct tl_boot; not in .bss: the tracer writes it before anything runs */
+tl_agent_params:
         .zero   64
 
         .bss

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The agent's thread: gets the process ready, then obeys the tracer's commands until it is told to quit, or the tracer is
- * gone. The protocol is in wire/control.h; arming is in arm.c.
+ * The agent's thread: gets the process ready, then obeys the tracer's commands until it is told to quit, or the tracer
+ * is gone. The protocol is in wire/control.h; arming is in arm.c.
  */
 #include <agent/agent.h>
 #include <core/poke.h>
@@ -30,10 +30,13 @@ static void close_others(int a, int b)
     tl_syscall3(TL_SYS_CLOSE_RANGE, high + 1, ~0u, 0);
 }
 
-static enum tl_status make_blocks(void)
+static enum tl_status make_blocks(struct tl_boot *boot)
 {
-    if (tli_ring.threads)
-        return TL_OK; /* an earlier session's: threads point to them for ever */
+    if (tli_ring.threads) { /* an earlier session's: threads point to them for ever */
+        boot->blocks = (uintptr_t)tli_ring.threads->block;
+        boot->blocks_bytes = sizeof(tli_ring.threads->block);
+        return TL_OK;
+    }
     struct tli_threads *threads = tl_port_memory(sizeof(*threads));
     uint8_t *waste = tl_port_memory(TL_THREADS_MAX * TLI_WASTE_BYTES);
     if (!threads || !waste)
@@ -41,12 +44,14 @@ static enum tl_status make_blocks(void)
     if (tl_syscall3(TL_SYS_MADVISE, threads, (sizeof(*threads) + TLI_PAGE - 1) & ~(size_t)(TLI_PAGE - 1),
                     TLI_MADV_WIPEONFORK) != 0)
         return TL_NOT_SUPPORTED;
+    boot->blocks = (uintptr_t)threads->block;
+    boot->blocks_bytes = sizeof(threads->block);
     tli_ring.threads = threads;
     tli_ring.waste = waste;
     return TL_OK;
 }
 
-static enum tl_status start(struct tl_control *control)
+static enum tl_status start(struct tl_boot *boot, struct tl_control *control)
 {
     static uint32_t session;
     if (control->magic != TL_CONTROL_MAGIC || control->version != TL_AGENT_VERSION ||
@@ -59,7 +64,7 @@ static enum tl_status start(struct tl_control *control)
     if (status == TL_OK)
         status = tli_serialize_open();
     if (status == TL_OK)
-        status = make_blocks();
+        status = make_blocks(boot);
     if (status == TL_OK)
         status = tli_signal_take();
     if (status == TL_OK) {
@@ -151,7 +156,7 @@ void tl_agent_main(struct tl_boot *boot)
     tl_syscall2(TL_SYS_PRCTL, PR_SET_NAME, "trapline");
     tl_port_interrupts_off();
     close_others(boot->command_fd, boot->answer_fd);
-    enum tl_status status = start(control);
+    enum tl_status status = start(boot, control);
     control->status = status;
     if (status != TL_OK)
         boot->resident = 1;

@@ -6,6 +6,8 @@
  *     untraced  a call of a function that is not selected
  *     traced    a call of a function of the same bytes that is: entry and exit recorded
  *     floor     the untraced call, with two rdtsc and two 8-byte stores written by hand
+ *
+ * The functions' asm texts differ by a comment: compilers fold functions of the same text into one.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,25 +19,25 @@
 
 __attribute__((noinline, noclone)) int untraced(int x)
 {
-    __asm__ volatile("" : "+r"(x));
+    __asm__ volatile("# untraced" : "+r"(x));
     return x + 1;
 }
 
 __attribute__((noinline, noclone)) int traced(int x)
 {
-    __asm__ volatile("" : "+r"(x));
+    __asm__ volatile("# traced" : "+r"(x));
     return x + 1;
 }
 
 __attribute__((noinline, noclone)) static int prologue(int x)
 {
-    __asm__ volatile("" : "+r"(x) : : "rbx", "rbp", "r12");
+    __asm__ volatile("# prologue" : "+r"(x) : : "rbx", "rbp", "r12");
     return x + 1;
 }
 
 __attribute__((noinline, noclone)) int traced_prologue(int x)
 {
-    __asm__ volatile("" : "+r"(x) : : "rbx", "rbp", "r12");
+    __asm__ volatile("# traced_prologue" : "+r"(x) : : "rbx", "rbp", "r12");
     return x + 1;
 }
 

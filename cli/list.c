@@ -5,6 +5,7 @@
  */
 #include <cli/list.h>
 #include <cli/text.h>
+#include <cli/views.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <plan/plan.h>
@@ -56,7 +57,7 @@ static bool append(const char ***list, size_t *count, const char *pattern)
 static int fail(const char *sentence)
 {
     fprintf(stderr, "trapline: %s\n", sentence);
-    return 1;
+    return TL_VIEW_FAILED;
 }
 
 static bool parse(struct list *list, int argc, char **argv)
@@ -232,7 +233,7 @@ static int run(struct list *list)
 {
     size_t selected = 0;
     if (!open_modules(list))
-        return 1;
+        return TL_VIEW_FAILED;
     for (size_t i = 0; i < list->module_count; i++) {
         selected += tl_module_select(list->modules[i], &list->filter);
         if (!tl_module_plan(list->modules[i]))
@@ -240,7 +241,7 @@ static int run(struct list *list)
     }
     if (!selected) {
         say_no_match(list);
-        return 1;
+        return TL_VIEW_FAILED;
     }
     print(list);
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : fail("cannot write to standard output");

@@ -13,8 +13,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"record", tl_command_record}, {"live", tl_command_live},     {"replay", tl_command_replay},
-    {"report", tl_command_report}, {"list", tl_command_list},     {"info", tl_command_info},
+    {"record", tl_command_record}, {"live", tl_command_live}, {"replay", tl_command_replay},
+    {"report", tl_command_report}, {"list", tl_command_list}, {"info", tl_command_info},
 };
 
 static int usage(void)

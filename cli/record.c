@@ -27,13 +27,20 @@ struct request {
 };
 
 static const struct option long_options[] = {
-    {"pid", required_argument, NULL, 'p'},      {"func", required_argument, NULL, 'f'},
-    {"exclude", required_argument, NULL, 'x'},  {"libs", no_argument, NULL, 'l'},
-    {"data", required_argument, NULL, 'd'},     {"min-time", required_argument, NULL, 't'},
-    {"depth", required_argument, NULL, 'D'},    {"for", required_argument, NULL, 'F'},
-    {"buffer", required_argument, NULL, 'B'},   {"flight", no_argument, NULL, 'O'},
-    {"color", required_argument, NULL, 'c'},    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},          {"help", no_argument, NULL, 'h'},
+    {"pid", required_argument, NULL, 'p'},
+    {"func", required_argument, NULL, 'f'},
+    {"exclude", required_argument, NULL, 'x'},
+    {"libs", no_argument, NULL, 'l'},
+    {"data", required_argument, NULL, 'd'},
+    {"min-time", required_argument, NULL, 't'},
+    {"depth", required_argument, NULL, 'D'},
+    {"for", required_argument, NULL, 'F'},
+    {"buffer", required_argument, NULL, 'B'},
+    {"flight", no_argument, NULL, 'O'},
+    {"color", required_argument, NULL, 'c'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
@@ -45,7 +52,8 @@ static void usage(const char *verb)
            "  -f, --func [MODULE:]GLOB   these functions; repeatable (every function of the executable)\n"
            "  -x, --exclude [MODULE:]GLOB  not these; wins; repeatable\n"
            "  -l, --libs                 functions of shared libraries too\n"
-           "  -d, --data DIR             where the recording goes; a DIR that is there is kept as DIR.old (trapline.data)\n"
+           "  -d, --data DIR             where the recording goes; a DIR that is there is kept as DIR.old "
+           "(trapline.data)\n"
            "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
            "  -D, --depth N              N levels (all)\n"
            "      --for T                stop after T\n"
@@ -88,7 +96,10 @@ static bool parse_size(const char *text, uint32_t *bytes)
     unsigned long long value = strtoull(text, &end, 10);
     if (end == text || !isdigit((unsigned char)text[0]))
         return false;
-    unsigned shift = *end == 'k' || *end == 'K' ? 10 : *end == 'm' || *end == 'M' ? 20 : *end == 'g' || *end == 'G' ? 30 : 0;
+    unsigned shift = *end == 'k' || *end == 'K'   ? 10
+                     : *end == 'm' || *end == 'M' ? 20
+                     : *end == 'g' || *end == 'G' ? 30
+                                                  : 0;
     if (shift)
         end++;
     if (*end == 'B')
@@ -146,9 +157,13 @@ static int take_option(struct request *request, int option, const char *value)
         session->depth = (unsigned)number;
         return 0;
     case 'F':
-        return parse_time(value, &session->for_ns) && session->for_ns ? 0 : wrong("--for", value, "a time like 3s or 500ms");
+        return parse_time(value, &session->for_ns) && session->for_ns
+                   ? 0
+                   : wrong("--for", value, "a time like 3s or 500ms");
     case 'B':
-        return parse_size(value, &session->buffer_bytes) ? 0 : wrong("--buffer", value, "a size like 512K or 4M, 1G at most");
+        return parse_size(value, &session->buffer_bytes)
+                   ? 0
+                   : wrong("--buffer", value, "a size like 512K or 4M, 1G at most");
     case 'O':
         session->flight = true;
         return 0;
@@ -241,8 +256,12 @@ int tl_command_live(int argc, char **argv)
     }
     status = tl_session_run(&request.session, &recorded);
     if (recorded) {
-        char *replay[] = {"replay", "-d", (char *)(uintptr_t)request.session.directory,
-                          request.color ? "--color" : NULL, (char *)(uintptr_t)request.color, NULL};
+        char *replay[] = {"replay",
+                          "-d",
+                          (char *)(uintptr_t)request.session.directory,
+                          request.color ? "--color" : NULL,
+                          (char *)(uintptr_t)request.color,
+                          NULL};
         tl_command_replay(request.color ? 5 : 3, replay);
     }
     if (!keep)

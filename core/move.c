@@ -100,7 +100,8 @@ static void move_loop(struct tli_code *code, const struct tl_insn *insn, const u
     tli_code_jump(code, target);
 }
 
-/* The call's return address stays the one in the original code, so that whoever walks the stack finds what it expects. */
+/* The call's return address stays the one in the original code, so that whoever walks the stack finds what it expects.
+ */
 static void move_call(struct tli_code *code, const struct tl_insn *insn, const uint8_t *bytes, uintptr_t from,
                       uintptr_t target)
 {
@@ -148,8 +149,8 @@ void tli_move(struct tli_code *code, const struct tl_insn *insn, const uint8_t *
     case TL_INSN_CALL_IND:
         move_call(code, insn, bytes, from, target);
         return;
-    case TL_INSN_XBEGIN:  /* the abort address would be the copy's */
-    case TL_INSN_INT3:    /* the trap's address would be the copy's */
+    case TL_INSN_XBEGIN: /* the abort address would be the copy's */
+    case TL_INSN_INT3:   /* the trap's address would be the copy's */
     case TL_INSN_TRAP:
         refuse(code, TL_CANNOT_MOVE);
         return;

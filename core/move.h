@@ -31,9 +31,10 @@ void tli_code_patch(struct tli_code *code, uint32_t offset, uint32_t word);
 /* Where insn, standing at from, branches to. Only for classes with a relative operand. */
 uintptr_t tli_branch_target(const struct tl_insn *insn, uintptr_t from);
 
-/* Appends a copy of insn, whose bytes are given and which stood at from. A relative branch goes to target instead of its
- * own one. TL_CANNOT_MOVE sticks for what cannot run elsewhere. */
-void tli_move(struct tli_code *code, const struct tl_insn *insn, const uint8_t *bytes, uintptr_t from, uintptr_t target);
+/* Appends a copy of insn, whose bytes are given and which stood at from. A relative branch goes to target instead of
+ * its own one. TL_CANNOT_MOVE sticks for what cannot run elsewhere. */
+void tli_move(struct tli_code *code, const struct tl_insn *insn, const uint8_t *bytes, uintptr_t from,
+              uintptr_t target);
 
 /* Appends a jump that is taken when the conditional branch insn is not: over what follows, to be filled in by
  * tli_code_patch at the returned offset (rel32, counted from offset + 4). TL_CANNOT_MOVE for loop and jcxz. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where stubs lie. A jmp over several instructions is safe only if its displacement holds a byte that traps at each inner
- * instruction start, so the start decides where the stub may be (instruction punning: Chamith et al., PLDI 2017;
+ * Where stubs lie. A jmp over several instructions is safe only if its displacement holds a byte that traps at each
+ * inner instruction start, so the start decides where the stub may be (instruction punning: Chamith et al., PLDI 2017;
  * Duck et al., PLDI 2020). Stubs of many sites share pages. Poke side.
  */
 #ifndef TL_CORE_PLACE_H
@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <trapline/status.h>
 
-/* Reserves size bytes for the stub that a jmp rel32 at site shall lead to; starts: bit i is set where byte i of the site
- * begins an instruction (bit 0 is ignored). On TL_OK *stub is the address, mapped executable. TL_NO_MEMORY: no such
- * place can be had. */
+/* Reserves size bytes for the stub that a jmp rel32 at site shall lead to; starts: bit i is set where byte i of the
+ * site begins an instruction (bit 0 is ignored). On TL_OK *stub is the address, mapped executable. TL_NO_MEMORY: no
+ * such place can be had. */
 enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uintptr_t *stub);
 
 /* The same where only nearness counts (an int3 site): within 2 GB of site. */

@@ -83,8 +83,7 @@ static void write_step(struct tli_site *const *sites, size_t count, enum tli_pok
     tli_poke_count.serialisations++;
 }
 
-enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction,
-                        size_t *differs)
+enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction, size_t *differs)
 {
     for (size_t i = 0; i < count; i++) {
         TL_ASSERT(i == 0 || sites[i - 1]->address + sites[i - 1]->size <= sites[i]->address);

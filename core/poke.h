@@ -27,8 +27,8 @@ bool tli_poke_verify(const struct tli_site *site, enum tli_poke_direction direct
  * Before: the sites' states say the new meaning (STANDING to arm, LEAVING to disarm). After: every core runs the new
  * bytes, and no handler is inside that saw the old ones; a disarmed site's state is GONE.
  *
- * All bytes are verified first; if one site differs, *differs says which and nothing is changed: TL_TEXT_DIFFERS. A write
- * that fails in the middle (the mapping went away) skips that site; the others are finished. */
+ * All bytes are verified first; if one site differs, *differs says which and nothing is changed: TL_TEXT_DIFFERS. A
+ * write that fails in the middle (the mapping went away) skips that site; the others are finished. */
 enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction,
                         size_t *differs);
 

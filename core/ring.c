@@ -69,8 +69,8 @@ static bool next_chunk(struct tli_thread *thread)
                       (uintptr_t)(head % tli_ring.chunk_count) * TL_CHUNK_BYTES;
     for (uint64_t *slot = (uint64_t *)chunk; slot < (uint64_t *)(chunk + TL_CHUNK_BYTES); slot++)
         *slot = 0;
-    /* [W1] release: the chunk is zero before it is seen. Pairs with the tracer's acquire of head. Else: it takes events of
-     * the lap before for new ones. */
+    /* [W1] release: the chunk is zero before it is seen. Pairs with the tracer's acquire of head. Else: it takes events
+     * of the lap before for new ones. */
     atomic_store_explicit(word_of(&ring->head), head + 1, memory_order_release);
     aim(thread, chunk, chunk + TL_CHUNK_BYTES);
     return true;
@@ -107,6 +107,9 @@ static bool claim_slot(uint32_t slot, uint32_t self)
     uint32_t last = tli_ring.owner[slot];
     if (last != 0 && last != self && tl_port_thread_exists(last))
         return false; /* it may be asleep between reserving a slot and storing to it */
+    uintptr_t chunks = tli_ring.chunks + (uintptr_t)slot * tli_ring.ring_bytes;
+    if (tli_ring.rings[slot].serial == 0 && !tl_port_ring_open(chunks, tli_ring.ring_bytes))
+        return false; /* its first owner in this session opens it; twice does no harm */
     uint32_t expected = TL_RING_FREE;
     /* [W3] acquire: what the tracer wrote before it freed the ring. Pairs with its release of state; relaxed when it
      * fails, nothing is read then. */
@@ -204,10 +207,34 @@ static struct tli_thread *thread_of_session(uint32_t *session)
     return thread;
 }
 
+/* A thread that may make no system call: its block, if it has one, leads to its waste. True: it is one. */
+static bool quiet(void)
+{
+    bool foreign;
+    struct tli_thread *thread = current(&foreign);
+    if (!thread || !(tli_ring.kept[slot_of(thread)] & TLI_KEPT_QUIET))
+        return false;
+    if (!tli_ring.threads->alive || atomic_load_explicit(&tli_ring.session, memory_order_relaxed) == 0)
+        return true; /* relaxed: a session that ends right now counts as one event more or less */
+    if (thread->pointer == tl_port_thread_pointer()) {
+        settle_loss(thread);
+        thread->losing = 1;
+        aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES);
+        thread->clock_high = (uint32_t)(tl_port_clock() >> 32);
+        count(&tli_ring.rings[slot_of(thread)].lost, 1);
+    } else {
+        count(&tli_ring.control->threads_lost, 1);
+    }
+    return true;
+}
+
 uint64_t *tli_ring_kept(void)
 {
     bool foreign;
     uint32_t session;
+    struct tli_thread *led_to = current(&foreign);
+    if (led_to && (tli_ring.kept[slot_of(led_to)] & TLI_KEPT_QUIET))
+        return &tli_ring.kept[slot_of(led_to)];
     uint64_t state = tl_port_interrupts_off();
     struct tli_thread *thread = thread_of_session(&session);
     if (!thread)
@@ -223,8 +250,9 @@ static void slow(uint32_t word)
     if (!thread)
         return;
     record(thread, word);
-    /* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that the session
-     * has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session. */
+    /* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that
+     * the session has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session.
+     */
     atomic_thread_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&tli_ring.session, memory_order_seq_cst) != session)
         atomic_store_explicit(&thread->limit, 0, memory_order_relaxed);
@@ -232,6 +260,8 @@ static void slow(uint32_t word)
 
 void tli_ring_slow(uint32_t word)
 {
+    if (quiet())
+        return;
     uint64_t state = tl_port_interrupts_off();
     slow(word);
     tl_port_interrupts_restore(state);
@@ -248,8 +278,12 @@ void tli_ring_start(struct tl_control *control, uint32_t session)
     tli_ring.flight = control->mode == TL_RING_FLIGHT;
     tli_ring.threads->alive = 1;
     atomic_store_explicit(&tli_ring.threads->mute_count, 0, memory_order_relaxed); /* relaxed: no child of ours yet */
-    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++) /* blocks of the session before, or of the process we were forked from */
+    for (uint32_t slot = 0; slot < TL_THREADS_MAX;
+         slot++) /* blocks of the session before, or of the process we were forked from */
         atomic_store_explicit(&tli_ring.threads->block[slot].limit, 0, memory_order_relaxed);
+    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++) /* a thread asleep in a stub since then will store there */
+        if (tli_ring.owner[slot] != 0)
+            tl_port_ring_open(tli_ring.chunks + (uintptr_t)slot * tli_ring.ring_bytes, tli_ring.ring_bytes);
     /* [R2] release: see slow(). */
     atomic_store_explicit(&tli_ring.session, session, memory_order_release);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The event ring, from the recording thread's side: what the stub templates (arch/x86/.../record.S) leave to it because it is
- * rare. The other side is the tracer; the shared layout and its ordering are in wire/control.h.
+ * The event ring, from the recording thread's side: what the stub templates (arch/x86/.../record.S) leave to it because
+ * it is rare. The other side is the tracer; the shared layout and its ordering are in wire/control.h.
  *
  * A thread's block is written by that thread alone; only limit may be set to 0 by others, which sends
  * the thread here with its next event.
@@ -16,17 +16,17 @@
 #include <thread.h>
 #include <wire/control.h>
 
-/* What the segment base of a recording thread points to. All blocks lie in memory that is wiped in a forked child: there pointer
- * is 0, the stub comes here, and the child is made mute. */
+/* What the segment base of a recording thread points to. All blocks lie in memory that is wiped in a forked child:
+ * there pointer is 0, the stub comes here, and the child is made mute. */
 struct tli_thread {
     uintptr_t cursor;
     _Atomic uintptr_t limit;
     uintptr_t pointer;
     uint32_t clock_high;
-    uint32_t session;   /* tli_ring.session when the ring was claimed; 0: mute */
-    uint32_t losing;    /* 1: cursor is in the slot's waste, what is written there is lost */
-    uint32_t owner;     /* thread id */
-    uint32_t lost_run;  /* events lost since the last one that was kept */
+    uint32_t session;  /* tli_ring.session when the ring was claimed; 0: mute */
+    uint32_t losing;   /* 1: cursor is in the slot's waste, what is written there is lost */
+    uint32_t owner;    /* thread id */
+    uint32_t lost_run; /* events lost since the last one that was kept */
     uint32_t padding[5];
 };
 
@@ -53,11 +53,12 @@ struct tli_ring {
     uint32_t chunk_count; /* of one ring */
     bool flight;
     _Atomic uint32_t next_slot; /* where to look for a free slot first */
-    _Atomic uint32_t session; /* goes up with each session; 0 while none runs */
+    _Atomic uint32_t session;   /* goes up with each session; 0 while none runs */
     struct tli_threads *threads;
-    uint8_t *waste;                  /* TL_THREADS_MAX * TLI_WASTE_BYTES, private memory */
-    uint32_t owner[TL_THREADS_MAX];  /* thread that last had the slot; not wiped */
-    uint64_t kept[TL_THREADS_MAX];   /* a word of the port's for the thread in the slot; a new or forked thread inherits it */
+    uint8_t *waste;                 /* TL_THREADS_MAX * TLI_WASTE_BYTES, private memory */
+    uint32_t owner[TL_THREADS_MAX]; /* thread that last had the slot; not wiped */
+    uint64_t
+        kept[TL_THREADS_MAX]; /* a word of the port's for the thread in the slot; a new or forked thread inherits it */
 };
 
 extern struct tli_ring tli_ring;
@@ -67,6 +68,10 @@ void tli_ring_start(struct tl_control *control, uint32_t session);
 
 /* Poke side: ends it, once no site records any more: later events are dropped unseen. Counts what was being lost. */
 void tli_ring_stop(void);
+
+/* In that word: the thread may make no system call any more (it has confined itself), so it records nothing; what it
+ * would have recorded counts as lost. New threads and children inherit it. */
+#define TLI_KEPT_QUIET (1ull << 63)
 
 /* The port's word of the current thread, or NULL if it has no slot and gets none. Runs in the traced thread. */
 uint64_t *tli_ring_kept(void);

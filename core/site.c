@@ -8,8 +8,8 @@
 
 static _Atomic(struct tli_table *) table;
 
-/* Handlers inside, by epoch; the epoch is the low bit of turn. One counter a table, not a site: a trap costs microseconds
- * anyway. */
+/* Handlers inside, by epoch; the epoch is the low bit of turn. One counter a table, not a site: a trap costs
+ * microseconds anyway. */
 static _Atomic uint32_t inside[2];
 static _Atomic uint32_t turn;
 
@@ -41,8 +41,8 @@ TLI_TRAP struct tli_site *tli_site_find(uintptr_t address)
 TLI_TRAP unsigned tli_site_enter(void)
 {
     unsigned cookie = atomic_load_explicit(&turn, memory_order_relaxed) & 1;
-    /* [S3] sequentially consistent: the count is up before the table is read. Pairs with the exchange of the table and the
-     * read of the counter in tli_site_wait(). Else: the old table is freed under this handler. */
+    /* [S3] sequentially consistent: the count is up before the table is read. Pairs with the exchange of the table and
+     * the read of the counter in tli_site_wait(). Else: the old table is freed under this handler. */
     atomic_fetch_add_explicit(&inside[cookie], 1, memory_order_seq_cst);
     return cookie;
 }

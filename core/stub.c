@@ -18,8 +18,8 @@ struct build {
     const struct tl_wire_site *spec;
     const struct tli_stub_target *target;
     struct tl_insn insn[TL_SITE_MAX_INSNS];
-    uint8_t offset[TL_SITE_MAX_INSNS];  /* in the window */
-    uint32_t label[TL_SITE_MAX_INSNS];  /* in the code, from the pass before */
+    uint8_t offset[TL_SITE_MAX_INSNS]; /* in the window */
+    uint32_t label[TL_SITE_MAX_INSNS]; /* in the code, from the pass before */
     struct record record[TLI_STUB_RECORDS];
     unsigned records;
 };
@@ -84,8 +84,8 @@ static void emit_cold(struct build *build, struct tli_stub_shape *shape)
         tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
 }
 
-/* Where a relative branch of the window goes now: into the stub for what has a copy there; past the record for a branch back to
- * the function's own first byte, which is no call. */
+/* Where a relative branch of the window goes now: into the stub for what has a copy there; past the record for a branch
+ * back to the function's own first byte, which is no call. */
 static uintptr_t new_target(const struct build *build, unsigned i, bool leaves)
 {
     const struct tl_wire_site *spec = build->spec;
@@ -154,8 +154,7 @@ static void emit_stub(struct build *build, struct tli_stub_shape *shape)
 }
 
 enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *spec,
-                              const struct tli_stub_target *target, struct tli_site *site,
-                              struct tli_stub_shape *shape)
+                              const struct tli_stub_target *target, struct tli_site *site, struct tli_stub_shape *shape)
 {
     struct build build; /* field by field: a compiler may clear so much at once by a call of memset */
     build.code = code;

@@ -16,21 +16,21 @@
 
 /* What a stub was made from, kept so that it can serve the same site again. */
 struct tli_stub_shape {
-    uint32_t size;                         /* bytes of the stub */
+    uint32_t size; /* bytes of the stub */
     uint16_t exits;
-    uint8_t kind, window, insns, records;  /* window: bytes */
-    uint16_t event[2 * TLI_STUB_RECORDS];  /* offsets of the events' upper words, hot and cold of each record */
+    uint8_t kind, window, insns, records; /* window: bytes */
+    uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of the events' upper words, hot and cold of each record */
     uint8_t bytes[TL_SITE_MAX_BYTES];
 };
 
 struct tli_stub_target {
-    uintptr_t slow;          /* called by cold halves, or by a guard */
-    uintptr_t entry;         /* first byte of the function's entry site, 0: none */
-    uintptr_t entry_silent;  /* its copy without the record, 0: not known */
+    uintptr_t slow;         /* called by cold halves, or by a guard */
+    uintptr_t entry;        /* first byte of the function's entry site, 0: none */
+    uintptr_t entry_silent; /* its copy without the record, 0: not known */
 };
 
-/* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL only
- * the size is found out. TL_CANNOT_MOVE, TL_NO_INSTRUCTION, TL_NO_ROOM, TL_NO_MEMORY (out of reach from there). */
+/* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL
+ * only the size is found out. TL_CANNOT_MOVE, TL_NO_INSTRUCTION, TL_NO_ROOM, TL_NO_MEMORY (out of reach from there). */
 enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *spec,
                               const struct tli_stub_target *target, struct tli_site *site,
                               struct tli_stub_shape *shape);

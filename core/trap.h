@@ -11,8 +11,8 @@
 
 struct tl_regs;
 
-/* address: of the byte that trapped: the int3, or the invalid opcode. True: the registers say where to go on. False: not
- * ours, the next in order may look; the registers are untouched. */
+/* address: of the byte that trapped: the int3, or the invalid opcode. True: the registers say where to go on. False:
+ * not ours, the next in order may look; the registers are untouched. */
 bool tli_trap(struct tl_regs **regs, uintptr_t address);
 
 #endif

@@ -14,31 +14,32 @@
 
 /* How a function's exits are traced, over all of them: the weakest that one of them needs. */
 enum tl_plan_exits {
-    TL_EXITS_NONE = 0, /* not traced; why says it. Also a function that is proven never to return: why is "never returns" */
-    TL_EXITS_SITE,     /* all by jump sites (or inside the entry's window) */
+    TL_EXITS_NONE =
+        0,         /* not traced; why says it. Also a function that is proven never to return: why is "never returns" */
+    TL_EXITS_SITE, /* all by jump sites (or inside the entry's window) */
     TL_EXITS_HOOK,
-    TL_EXITS_TRAP,     /* at least one by an int3 */
+    TL_EXITS_TRAP, /* at least one by an int3 */
 };
 
 struct tl_plan_function {
-    const char *name;   /* as in the symbol table (mangled), without @VERSION; NULL: no name, print module+0xADDRESS */
-    uint64_t address;   /* of the entry, in the file */
-    uint64_t size;      /* bytes of the part that holds the entry */
-    uint8_t entry;      /* enum tl_site_tactic; TL_TACTIC_NONE: why says it */
-    uint8_t exits;      /* enum tl_plan_exits */
+    const char *name; /* as in the symbol table (mangled), without @VERSION; NULL: no name, print module+0xADDRESS */
+    uint64_t address; /* of the entry, in the file */
+    uint64_t size;    /* bytes of the part that holds the entry */
+    uint8_t entry;    /* enum tl_site_tactic; TL_TACTIC_NONE: why says it */
+    uint8_t exits;    /* enum tl_plan_exits */
     bool selected;
-    const char *why;    /* "" or a reason, a static string */
+    const char *why;     /* "" or a reason, a static string */
     uint32_t site_first; /* into sites[], after tl_module_plan() */
     uint32_t site_count;
 };
 
 /* wire.address is the address in the file, wire.function the index into functions[]. */
 struct tl_module {
-    char *path;              /* as opened */
-    char *name;              /* last path component, what MODULE: globs match and lists print */
+    char *path;                /* as opened */
+    char *name;                /* last path component, what MODULE: globs match and lists print */
     bool position_independent; /* ET_DYN */
     bool is_64;
-    uint64_t entry;          /* e_entry */
+    uint64_t entry; /* e_entry */
     uint8_t build_id[32];
     uint32_t build_id_bytes;
     struct tl_plan_function *functions; /* sorted by address, one per address */

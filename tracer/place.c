@@ -20,6 +20,9 @@
 #include <unistd.h>
 #include <wire/image.h>
 
+/* Where our mappings go in the target, if they can: what lies within 2 GB of its text is for stubs. */
+#define FAR_AWAY 0x200000000000
+
 extern const uint8_t tl_agent_image[], tl_agent_image_end[];
 
 /* Offsets in the scratch memory, which is the upper half of the image's boot stack; the calls' results come first. */
@@ -139,16 +142,18 @@ static void script_shared(struct placing *placing, struct steps *steps, uint64_t
     steps->shared_fd =
         step(placing, steps, "memfd_create", true, SYS_memfd_create,
              (struct tl_argument[6]){VALUE(tl_script_text(&placing->script, TL_SHARED_NAME)), VALUE(MFD_CLOEXEC)});
-    steps->shared = step(placing, steps, "mmap of the rings", true, SYS_mmap,
-                         (struct tl_argument[6]){VALUE(over ? placing->boot.shared : 0), VALUE(bytes),
-                                                 VALUE(PROT_READ | PROT_WRITE),
-                                                 VALUE(MAP_SHARED | MAP_NORESERVE | (over ? MAP_FIXED : 0)),
-                                                 RESULT(steps->shared_fd, 0), VALUE(0)});
+    steps->shared =
+        step(placing, steps, "mmap of the rings", true, SYS_mmap,
+             (struct tl_argument[6]){VALUE(over ? placing->boot.shared : FAR_AWAY), VALUE(bytes), VALUE(PROT_NONE),
+                                     VALUE(MAP_SHARED | MAP_NORESERVE | (over ? MAP_FIXED : 0)),
+                                     RESULT(steps->shared_fd, 0), VALUE(0)});
     step(placing, steps, "madvise", false, SYS_madvise,
          (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(bytes), VALUE(MADV_DONTDUMP)});
-    /* A child would keep the memory of all rings alive, and has no use for it. */
-    step(placing, steps, "madvise", false, SYS_madvise,
-         (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(bytes), VALUE(MADV_DONTFORK)});
+    /* The rings are opened one by one, by their threads (core/ring.c): mlockall(2) would make all that is accessible
+     * real memory. Not MADV_DONTFORK: a child may be forked by a signal handler that interrupted a stub just before its
+     * store. */
+    step(placing, steps, "mprotect", true, SYS_mprotect,
+         (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(TL_CHUNKS_OFFSET), VALUE(PROT_READ | PROT_WRITE)});
     for (unsigned i = 0; i < 2; i++)
         step(placing, steps, "pipe2", true, SYS_pipe2,
              (struct tl_argument[6]){SCRATCH(SCRATCH_PIPES + 8 * i), VALUE(O_CLOEXEC)});
@@ -260,7 +265,7 @@ static bool start(struct placing *placing)
 static bool reserve(struct placing *placing)
 {
     memcpy(&placing->image, tl_agent_image, sizeof(placing->image));
-    long base = tl_hold_syscall(placing->hold, SYS_mmap, 0, placing->image.memory_bytes + TL_SCRIPT_BYTES,
+    long base = tl_hold_syscall(placing->hold, SYS_mmap, FAR_AWAY, placing->image.memory_bytes + TL_SCRIPT_BYTES,
                                 PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (failed(base))
         return refuse(placing, "mmap of executable memory", base);
@@ -269,8 +274,20 @@ static bool reserve(struct placing *placing)
     return true;
 }
 
+/* True if the program uses the segment base that ours hangs on: it leads somewhere, and not to a block of ours. */
+static bool gs_taken(const struct placing *placing)
+{
+    uint64_t base = placing->hold->registers.gs_base, first = placing->boot.blocks;
+    return base != 0 && (!placing->resident || base < first || base >= first + placing->boot.blocks_bytes);
+}
+
 static bool place(struct placing *placing, struct tl_agent *agent, uint32_t ring_bytes, enum tl_ring_mode mode)
 {
+    if (gs_taken(placing)) {
+        snprintf(placing->reason, placing->size, "cannot attach to %d: it uses the GS base, which trapline needs",
+                 (int)placing->hold->pid);
+        return false;
+    }
     if (!tl_seccomp_check(placing->hold, placing->reason, placing->size))
         return false;
     if (!placing->resident && !reserve(placing))

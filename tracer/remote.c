@@ -302,7 +302,7 @@ static bool interrupt(struct tl_hold *hold, char *reason, size_t size)
     }
 }
 
-bool tl_hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char *reason, size_t size)
+static bool hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char *reason, size_t size)
 {
     *hold = (struct tl_hold){.pid = pid, .tid = tid, .memory = memory};
     hold->syscall_address = find_syscall(pid, memory);
@@ -327,7 +327,7 @@ bool tl_hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char
 
 bool tl_hold_begin(struct tl_hold *hold, pid_t pid, int memory, char *reason, size_t size)
 {
-    return tl_hold_thread(hold, pid, choose_thread(pid), memory, reason, size);
+    return hold_thread(hold, pid, choose_thread(pid), memory, reason, size);
 }
 
 bool tl_hold_adopt(struct tl_hold *hold, pid_t pid, int memory, char *reason, size_t size)
@@ -455,7 +455,7 @@ bool tl_hold_unblock(pid_t pid, uint32_t tid, char *reason, size_t size)
         if (tl_process_number(pid, threads[i], "NSpid", 10) == (int64_t)tid)
             outer = threads[i];
     free(threads);
-    bool held = memory >= 0 && tl_hold_thread(&hold, pid, outer, memory, reason, size);
+    bool held = memory >= 0 && hold_thread(&hold, pid, outer, memory, reason, size);
     if (held) {
         hold.mask &= ~(1ull << (SIGTRAP - 1) | 1ull << (SIGILL - 1));
         tl_hold_end(&hold);

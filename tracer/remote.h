@@ -33,9 +33,6 @@ bool tl_hold_begin(struct tl_hold *hold, pid_t pid, int memory, char *reason, si
 /* The same for a thread that is stopped under our ptrace already. */
 bool tl_hold_adopt(struct tl_hold *hold, pid_t pid, int memory, char *reason, size_t size);
 
-/* Seizes exactly the thread tid. */
-bool tl_hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, char *reason, size_t size);
-
 /* Runs a system call in the held thread: its result, or a negative errno (-ESRCH: the thread has gone). */
 long tl_hold_syscall(struct tl_hold *hold, long number, long a, long b, long c, long d, long e, long f);
 

@@ -32,8 +32,8 @@ struct tl_argument {
     uint64_t value;
 };
 
-/* Begins a script. scratch: writable memory of the target for results, 8 bytes a call and what the script asks for; or
- * 0 if the first call, an mmap, makes it, at the offset given to tl_script_scratch(). */
+/* Begins a script. scratch: memory of the target, writable at the latest when the first call is made: for results, 8
+ * bytes a call, and what else the script wants there. */
 void tl_script_begin(struct tl_script *script, uint64_t address, uint64_t scratch);
 
 /* Adds a call; returns its index. If it must succeed, the script ends where it fails. */

@@ -4,8 +4,8 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -168,8 +168,8 @@ static int place(void *argument)
     return 0;
 }
 
-/* Runs work in a process that shares our memory and files: when we are killed in the middle, it goes on and leaves the held
- * thread as it found it. (The agent then sees that nobody is there, and leaves, too.) */
+/* Runs work in a process that shares our memory and files: when we are killed in the middle, it goes on and leaves the
+ * held thread as it found it. (The agent then sees that nobody is there, and leaves, too.) */
 static void in_a_process_of_its_own(int (*work)(void *), struct session *session)
 {
     static char stack[256 * 1024] __attribute__((aligned(16)));

@@ -7,7 +7,8 @@
  *     offset 0                          struct tl_control
  *     TL_RINGS_OFFSET + i * 128         struct tl_ring, one a thread slot, i < TL_THREADS_MAX
  *     TL_SITES_OFFSET                   struct tl_wire_site[TL_SITES_MAX]
- *     TL_CHUNKS_OFFSET + i * ring_bytes the chunks of ring i: ring_bytes / TL_CHUNK_BYTES of them
+ *     TL_CHUNKS_OFFSET + i * ring_bytes the chunks of ring i: ring_bytes / TL_CHUNK_BYTES of them; not accessible in
+ * the target until a thread owns the ring
  *
  * Commands: the tracer fills the mailbox, writes one byte into the command pipe, and reads one byte
  * from the answer pipe; the answer is then in the mailbox. One command at a time. When the
@@ -36,7 +37,7 @@
 #define TL_AGENT_VERSION 1u
 
 #define TL_THREADS_MAX 4096u
-#define TL_SITES_MAX (1u << 20)
+#define TL_SITES_MAX (1u << 18) /* in one batch */
 #define TL_CHUNK_BYTES 32768u
 #define TL_RING_STRIDE 128u
 #define TL_RINGS_OFFSET 4096u
@@ -89,10 +90,10 @@ enum tl_ring_state {
 };
 
 struct tl_ring {
-    uint32_t state; /* enum tl_ring_state */
-    uint32_t tid;   /* F: in the target's pid namespace */
-    uint32_t head;  /* F: chunks opened since the ring went live */
-    uint32_t lost;  /* F: events dropped, modulo 2^32 */
+    uint32_t state;  /* enum tl_ring_state */
+    uint32_t tid;    /* F: in the target's pid namespace */
+    uint32_t head;   /* F: chunks opened since the ring went live */
+    uint32_t lost;   /* F: events dropped, modulo 2^32 */
     uint32_t serial; /* F: goes up with each owner */
     uint32_t reserved0[11];
     uint32_t tail; /* T: chunks given back; on a cache line of its own */

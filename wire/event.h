@@ -29,8 +29,7 @@ enum tl_event_kind {
 #define TL_EVENT_VALUE_MAX ((1u << 30) - 1)
 
 #define TL_EVENT(time32, kind, value)                                                                                  \
-    ((uint64_t)(uint32_t)(time32) | (uint64_t)(kind) << TL_EVENT_KIND_SHIFT |                                          \
-     (uint64_t)(value) << TL_EVENT_VALUE_SHIFT)
+    ((uint64_t)(uint32_t)(time32) | (uint64_t)(kind) << TL_EVENT_KIND_SHIFT | (uint64_t)(value) << TL_EVENT_VALUE_SHIFT)
 #define TL_EVENT_TIME32(event) ((uint32_t)(event))
 #define TL_EVENT_KIND(event) ((unsigned)((event) >> TL_EVENT_KIND_SHIFT) & 3u)
 #define TL_EVENT_VALUE(event) ((uint32_t)((event) >> TL_EVENT_VALUE_SHIFT))

@@ -13,31 +13,33 @@
 
 #include <stdint.h>
 
-#define TL_IMAGE_MAGIC 0x61706c74u /* "tlpa" */
+#define TL_IMAGE_MAGIC 0x61706c74u     /* "tlpa" */
 #define TL_IMAGE_NAME "trapline-agent" /* of the memfd it is mapped from: how a later tracer finds it */
 #define TL_SHARED_NAME "trapline-ring"
 
 struct tl_image {
     uint32_t magic, version;
-    uint32_t text_bytes;   /* multiple of the page size */
-    uint32_t data_bytes;   /* in the file, multiple of the page size */
-    uint32_t memory_bytes; /* of text, data and zeroed data together */
-    uint32_t boot_offset;  /* of the entry point */
+    uint32_t text_bytes;    /* multiple of the page size */
+    uint32_t data_bytes;    /* in the file, multiple of the page size */
+    uint32_t memory_bytes;  /* of text, data and zeroed data together */
+    uint32_t boot_offset;   /* of the entry point */
     uint32_t params_offset; /* of struct tl_boot, inside the data */
-    uint32_t stack_offset; /* top of the boot stack, inside the data */
+    uint32_t stack_offset;  /* top of the boot stack, inside the data */
 };
 
 /* Written by the tracer before boot is entered. File descriptors are those of the target at that moment; the agent's
  * thread has its own copy of the table, keeps these two and closes all others there; the tracer
  * closes them in the target. */
 struct tl_boot {
-    uint64_t image;       /* address of the image */
-    uint64_t shared;      /* address of struct tl_control */
+    uint64_t image;  /* address of the image */
+    uint64_t shared; /* address of struct tl_control */
     uint64_t shared_bytes;
-    int32_t command_fd;   /* read end */
-    int32_t answer_fd;    /* write end; one byte comes when the agent is ready, tl_control.status says how it went */
-    uint32_t resident;    /* 0 at first; the agent sets 1 for ever, and 2 while a session runs */
+    int32_t command_fd; /* read end */
+    int32_t answer_fd;  /* write end; one byte comes when the agent is ready, tl_control.status says how it went */
+    uint32_t resident;  /* 0 at first; the agent sets 1 for ever, and 2 while a session runs */
     uint32_t reserved;
+    uint64_t blocks; /* A: where the GS bases of recording threads lead to */
+    uint64_t blocks_bytes;
 };
 
 #endif

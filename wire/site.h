@@ -13,7 +13,8 @@
 #include <stdint.h>
 
 #define TL_JUMP_BYTES 5
-#define TL_SITE_MAX_BYTES 40 /* window: first instructions until 5 bytes are covered, or a guard's run up to its syscall */
+#define TL_SITE_MAX_BYTES                                                                                              \
+    40 /* window: first instructions until 5 bytes are covered, or a guard's run up to its syscall */
 #define TL_SITE_MAX_INSNS 12
 
 enum tl_site_kind {

@@ -12,18 +12,18 @@
 
 /* What a recording is of. Times are in TSC ticks unless they end in _ns. */
 struct tl_recording_info {
-    const char *command;    /* what was traced: program and arguments, one line */
+    const char *command; /* what was traced: program and arguments, one line */
     int pid;
-    int exit_status;        /* as a shell reports it; -1: it ran on after us */
-    uint64_t tsc_hz;        /* best estimate so far; may be made better before close */
+    int exit_status; /* as a shell reports it; -1: it ran on after us */
+    uint64_t tsc_hz; /* best estimate so far; may be made better before close */
     uint64_t tsc_start, tsc_end;
     uint64_t realtime_start_ns; /* CLOCK_REALTIME at tsc_start */
-    uint64_t held_ns;       /* how long the one thread was held while the agent was placed; 0 for a launched program */
+    uint64_t held_ns; /* how long the one thread was held while the agent was placed; 0 for a launched program */
     uint64_t functions_found, functions_traced, sites_jump, sites_trap; /* functions: by the tactic of their entry */
     uint64_t entry_jump, entry_trap;
-    uint64_t lost;          /* all events dropped */
+    uint64_t lost; /* all events dropped */
     uint64_t batches, membarriers, poke_ns, traps;
-    int by_attach;          /* 1: attached, 0: launched */
+    int by_attach; /* 1: attached, 0: launched */
 };
 
 struct tl_recording_function {
@@ -37,17 +37,17 @@ struct tl_recording_module {
     const char *name, *path;
     const uint8_t *build_id;
     size_t build_id_bytes;
-    uint64_t bias;          /* run-time address minus address in the file */
+    uint64_t bias; /* run-time address minus address in the file */
 };
 
 /* A run of one thread's events as the ring holds them, clock records included; the first of each thread is a clock
  * record. Kept in order per thread; no order between threads. */
 struct tl_recording_packet {
-    int tid;                /* as seen from outside */
-    const char *comm;       /* thread name, may be "" */
+    int tid;          /* as seen from outside */
+    const char *comm; /* thread name, may be "" */
     const uint64_t *events;
     size_t count;
-    uint64_t lost_before;   /* events of this thread dropped since the packet before */
+    uint64_t lost_before; /* events of this thread dropped since the packet before */
 };
 
 struct tl_writer;

@@ -40,7 +40,8 @@ enum tl_insn_class {
 
 /* Bits of tl_insn.flags. */
 enum {
-    TL_INSN_RIP_RELATIVE = 1 << 0, /* 64-bit mode, ModRM mod 0 rm 5: the displacement counts from the next instruction */
+    TL_INSN_RIP_RELATIVE =
+        1 << 0, /* 64-bit mode, ModRM mod 0 rm 5: the displacement counts from the next instruction */
     TL_INSN_LOCK = 1 << 1,
     TL_INSN_REP = 1 << 2,      /* F3 seen as a legacy prefix, mandatory or not */
     TL_INSN_REPNE = 1 << 3,    /* F2, bnd included */
@@ -55,7 +56,7 @@ enum tl_insn_mode { TL_MODE_32 = 32, TL_MODE_64 = 64 };
 /* Offsets count bytes from the first prefix; a size of 0 means "has none".
  * map: 0 one-byte opcodes, 1 is 0F, 2 is 0F 38, 3 is 0F 3A; VEX, EVEX, XOP: their map number. */
 struct tl_insn {
-    uint8_t length; /* 1..15 bytes */
+    uint8_t length;   /* 1..15 bytes */
     uint8_t category; /* enum tl_insn_class */
     uint8_t flags;
     uint8_t map;

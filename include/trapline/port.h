@@ -32,8 +32,8 @@ enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t si
 void tl_port_serialize(void);
 
 /* Poke side. Maps size bytes (a multiple of the page size) readable and executable at exactly address, zero-filled, to
- * be filled by tl_port_text_write. TL_NO_MEMORY if something is there or nothing is left. Never given back: a thread may be asleep
- * in it. */
+ * be filled by tl_port_text_write. TL_NO_MEMORY if something is there or nothing is left. Never given back: a thread
+ * may be asleep in it. */
 enum tl_status tl_port_exec_map(uintptr_t address, size_t size);
 
 /* Poke side. Memory for the engine's tables, zeroed; NULL when there is none. */
@@ -43,18 +43,21 @@ void tl_port_memory_free(void *memory, size_t size);
 /* Poke side. Gives other threads time to leave a handler; called in a loop. */
 void tl_port_relax(void);
 
-/* Any side, in a traced thread's context (core/ring.c). Keeps out whatever could interrupt the thread (signals, interrupts)
- * until it is given back what off returned. */
+/* Any side, in a traced thread's context (core/ring.c). Keeps out whatever could interrupt the thread (signals,
+ * interrupts) until it is given back what off returned. */
 uint64_t tl_port_interrupts_off(void);
 void tl_port_interrupts_restore(uint64_t state);
 
-/* The current thread: its id, the value that tells it from all other living threads and that the stub can read (the thread
- * pointer), and the word that leads stubs to its block. exists: false only if no thread has that id. */
+/* The current thread: its id, the value that tells it from all other living threads and that the stub can read (the
+ * thread pointer), and the word that leads stubs to its block. exists: false only if no thread has that id. */
 uint32_t tl_port_thread_id(void);
 uintptr_t tl_port_thread_pointer(void);
 void *tl_port_thread_block(void);
 void tl_port_thread_block_set(void *block);
 bool tl_port_thread_exists(uint32_t id);
+
+/* Makes shared memory of a ring accessible to the current thread. False: it cannot be. */
+bool tl_port_ring_open(uintptr_t address, size_t size);
 
 /* The TSC. Any side. */
 uint64_t tl_port_clock(void);

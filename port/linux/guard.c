@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Guarded system calls: a thread that blocks SIGTRAP dies at the next int3, and a program that installs its own SIGTRAP handler
- * would take ours away. So rt_sigaction and rt_sigprocmask pass here first; rt_sigpending and execve, so
- * that it is not noticed. Runs in the traced thread, from a
- * guard's stub, with any register contents; it must see the program's memory as the kernel would (a bad pointer is the kernel's to
- * refuse).
+ * Guarded system calls: a thread that blocks SIGTRAP dies at the next int3, and a program that installs its own SIGTRAP
+ * handler would take ours away. So rt_sigaction and rt_sigprocmask pass here first; rt_sigpending and execve, so that
+ * it is not noticed. Runs in the traced thread, from a guard's stub, with any register contents; it must see the
+ * program's memory as the kernel would (a bad pointer is the kernel's to refuse).
  */
 #include <core/ring.h>
 #include <port/linux/linux.h>
@@ -36,8 +35,8 @@ static bool write_memory(uintptr_t to, const void *from, size_t size)
            (long)size;
 }
 
-/* A child that shares our memory until it executes (posix_spawn, vfork) resets signals for itself: its wishes are not the
- * program's. A forked child has a memory of its own. */
+/* A child that shares our memory until it executes (posix_spawn, vfork) resets signals for itself: its wishes are not
+ * the program's. A forked child has a memory of its own. */
 static bool borrowed_memory(void)
 {
     return tli_ring.threads->alive && (uint32_t)tl_syscall0(TL_SYS_GETPID) != tli_process_id;
@@ -71,14 +70,15 @@ static bool guard_action(struct tli_guard_call *call)
         !(wanted.mask & TLI_OUR_SIGNALS))
         return false;
     wanted.mask &= ~TLI_OUR_SIGNALS;
-    call->ax = (uint64_t)tl_syscall4(TL_SYS_RT_SIGACTION, call->argument[0], &wanted, call->argument[2],
-                                     call->argument[3]);
+    call->ax =
+        (uint64_t)tl_syscall4(TL_SYS_RT_SIGACTION, call->argument[0], &wanted, call->argument[2], call->argument[3]);
     return true;
 }
 
 uint64_t *tli_guard_mask(void)
 {
-    static uint64_t nobody; /* read as "nothing blocked" by threads without a slot; what they write there says nothing */
+    static uint64_t
+        nobody; /* read as "nothing blocked" by threads without a slot; what they write there says nothing */
     uint64_t *mask = tli_ring_kept();
     if (!mask) {
         nobody = 0;
@@ -120,7 +120,7 @@ static bool guard_mask(struct tli_guard_call *call)
         *mask = (*mask & ~(uint64_t)TLI_OUR_SIGNALS) | now;
     }
     if (get && !write_memory(get, &shown, sizeof(shown)))
-        call->ax = (uint64_t)-(long)TLI_EFAULT;
+        call->ax = (uint64_t) - (long)TLI_EFAULT;
     tli_guard_send_held(mask);
     return true;
 }
@@ -133,11 +133,13 @@ static bool guard_pending(struct tli_guard_call *call)
         return false;
     long result = tl_syscall2(TL_SYS_RT_SIGPENDING, &shown, sizeof(shown));
     shown |= held;
-    call->ax = result == 0 && write_memory(call->argument[0], &shown, sizeof(shown)) ? 0 : (uint64_t)-(long)TLI_EFAULT;
+    call->ax =
+        result == 0 && write_memory(call->argument[0], &shown, sizeof(shown)) ? 0 : (uint64_t) - (long)TLI_EFAULT;
     return true;
 }
 
-/* execve: the new program inherits the mask that the old one believed in. Nothing of ours traps between the two calls. */
+/* execve: the new program inherits the mask that the old one believed in. Nothing of ours traps between the two calls.
+ */
 static bool guard_execute(struct tli_guard_call *call)
 {
     uint64_t ours = *tli_guard_mask() & TLI_OUR_SIGNALS;
@@ -149,10 +151,26 @@ static bool guard_execute(struct tli_guard_call *call)
     return true;
 }
 
+/* prctl(PR_SET_SECCOMP): from then on this thread may be killed for any system call that is not the program's own. */
+static bool guard_confine(struct tli_guard_call *call)
+{
+    enum { PR_SET_SECCOMP = 22 };
+    if (call->argument[0] != PR_SET_SECCOMP)
+        return false;
+    uint64_t *kept = tli_guard_mask();
+    call->ax = (uint64_t)tl_syscall6(TL_SYS_PRCTL, (long)call->argument[0], (long)call->argument[1],
+                                     (long)call->argument[2], (long)call->argument[3], (long)call->argument[4], 0);
+    if (call->ax == 0)
+        *kept |= TLI_KEPT_QUIET;
+    return true;
+}
+
 /* Called by tl_stub_guard. True: the call is done, its result in ax. */
 bool tli_guard(struct tli_guard_call *call);
 bool tli_guard(struct tli_guard_call *call)
 {
+    if (*tli_guard_mask() & TLI_KEPT_QUIET)
+        return false;
     switch (call->ax) {
     case TL_SYS_RT_SIGACTION:
         return guard_action(call);
@@ -160,6 +178,8 @@ bool tli_guard(struct tli_guard_call *call)
         return guard_mask(call);
     case TL_SYS_RT_SIGPENDING:
         return guard_pending(call);
+    case TL_SYS_PRCTL:
+        return guard_confine(call);
     case TL_SYS_EXECVE:
         return guard_execute(call);
     default:

@@ -83,8 +83,8 @@ static inline unsigned tli_signal_index(int signal)
     return signal == TLI_SIGTRAP ? 0 : 1;
 }
 
-/* guard.c: what a thread believes about SIGTRAP and SIGILL, in the word that core/ring.c keeps for it: the low half the signals
- * that it has blocked, the high half those that came meanwhile and wait. All zero where nothing is known. */
+/* guard.c: what a thread believes about SIGTRAP and SIGILL, in the word that core/ring.c keeps for it: the low half the
+ * signals that it has blocked, the high half those that came meanwhile and wait. All zero where nothing is known. */
 uint64_t *tli_guard_mask(void);
 /* Sends the thread what it has waiting and no longer blocked. */
 void tli_guard_send_held(uint64_t *mask);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Puts a page of text that was replaced (text.c, tli_text_swap) back as the file's own page, so that nothing of it is left
- * in /proc/PID/maps. Run by the agent's thread, when it leaves.
+ * Puts a page of text that was replaced (text.c, tli_text_swap) back as the file's own page, so that nothing of it is
+ * left in /proc/PID/maps. Run by the agent's thread, when it leaves.
  */
 #include <port/linux/linux.h>
 #include <syscall.h>
@@ -85,7 +85,8 @@ static bool find(uintptr_t page, uintptr_t end, char *line, size_t room, struct 
     return hit;
 }
 
-/* True if size bytes of the file at offset are those at address but for the part that the site covers, where they are from. */
+/* True if size bytes of the file at offset are those at address but for the part that the site covers, where they are
+ * from. */
 static bool same(int fd, uintptr_t offset, uintptr_t page, size_t size, uintptr_t address, const uint8_t *from,
                  size_t from_size)
 {

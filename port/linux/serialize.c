@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Making every core serialise: membarrier(2), PRIVATE_EXPEDITED_SYNC_CORE. It interrupts the cores that run a thread of this
- * process now; the others serialise before they return to user space.
+ * Making every core serialise: membarrier(2), PRIVATE_EXPEDITED_SYNC_CORE. It interrupts the cores that run a thread of
+ * this process now; the others serialise before they return to user space.
  */
 #include <port/linux/linux.h>
 #include <syscall.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The trap entry in user space: SIGTRAP for int3, SIGILL for the other bytes that trap, and what happens to a signal that is not
- * ours. Everything a trap of ours runs through is in .text.trap. The kernel puts the signal frame below the red zone, so
- * tl_port_push has its room (docs/protocol.md).
+ * The trap entry in user space: SIGTRAP for int3, SIGILL for the other bytes that trap, and what happens to a signal
+ * that is not ours. Everything a trap of ours runs through is in .text.trap. The kernel puts the signal frame below the
+ * red zone, so tl_port_push has its room (docs/protocol.md).
  */
 #include <core/ring.h>
 #include <core/section.h>
@@ -85,7 +85,7 @@ TLI_TRAP uint8_t tl_port_text_byte(uintptr_t address)
 }
 
 /* Lets the default action happen, with the registers as they were when the signal came. */
-TLI_TRAP static void default_action(int signal, const struct info *info, struct frame *frame)
+static void default_action(int signal, const struct info *info, struct frame *frame)
 {
     struct tli_sigaction action = {0};
     tl_syscall4(TL_SYS_RT_SIGACTION, signal, &action, 0, sizeof(action.mask));
@@ -99,7 +99,7 @@ TLI_TRAP static void default_action(int signal, const struct info *info, struct 
 }
 
 /* Runs the program's own handler as the kernel would have; SIGTRAP and SIGILL are blocked in name only. */
-TLI_TRAP static void program_handler(int signal, struct info *info, struct frame *frame, uint64_t *blocked)
+static void program_handler(int signal, struct info *info, struct frame *frame, uint64_t *blocked)
 {
     struct tli_sigaction *program = &tli_signal_program[tli_signal_index(signal)];
     struct tli_sigaction action = *program;
@@ -119,7 +119,9 @@ TLI_TRAP static void program_handler(int signal, struct info *info, struct frame
     tli_guard_send_held(blocked);
 }
 
-TLI_TRAP static void not_ours(int signal, struct info *info, struct frame *frame)
+/* Where the trap path is left for good: what follows is the program's signal, with the program's own rules. */
+void tli_signal_not_ours(int signal, struct info *info, struct frame *frame);
+void tli_signal_not_ours(int signal, struct info *info, struct frame *frame)
 {
     const struct tli_sigaction *program = &tli_signal_program[tli_signal_index(signal)];
     uint64_t *blocked = tli_guard_mask();
@@ -149,7 +151,7 @@ TLI_TRAP static void on_signal(int signal, struct info *info, struct frame *fram
             return;
         }
     }
-    not_ours(signal, info, frame);
+    tli_signal_not_ours(signal, info, frame);
 }
 
 static long action_of(int signal, const struct tli_sigaction *set, struct tli_sigaction *get)

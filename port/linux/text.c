@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Text, executable memory and tables in user space. Text is written through /proc/self/mem: the kernel copies a private page when it
- * must and ignores that the page is not writable, so no page ever is writable and executable at once. Called by the
- * agent's thread only.
+ * Text, executable memory and tables in user space. Text is written through /proc/self/mem: the kernel copies a private
+ * page when it must and ignores that the page is not writable, so no page ever is writable and executable at once.
+ * Called by the agent's thread only.
  */
 #include <port/linux/linux.h>
 #include <syscall.h>

@@ -34,6 +34,11 @@ bool tl_port_thread_exists(uint32_t id)
     return tl_syscall3(TL_SYS_TGKILL, tli_process_id, id, 0) != -TLI_ESRCH;
 }
 
+bool tl_port_ring_open(uintptr_t address, size_t size)
+{
+    return tl_syscall3(TL_SYS_MPROTECT, address, size, TLI_PROT_READ | TLI_PROT_WRITE) == 0;
+}
+
 uint64_t tl_port_clock(void)
 {
     return tl_arch_clock();

@@ -24,12 +24,12 @@ claim() {
     fi
 }
 
-# refuses TEXT ARGUMENTS...: status 1, nothing on standard output, one line on standard error that holds TEXT.
+# refuses TEXT ARGUMENTS...: status 125, nothing on standard output, one line on standard error that holds TEXT.
 refuses() {
     local text=$1
     shift
     "$TRAPLINE" list "$@" >"$folder/out" 2>"$folder/err"
-    [ $? -eq 1 ] && [ ! -s "$folder/out" ] && [ "$(wc -l <"$folder/err")" -eq 1 ] &&
+    [ $? -eq 125 ] && [ ! -s "$folder/out" ] && [ "$(wc -l <"$folder/err")" -eq 1 ] &&
         grep -q '^trapline: ' "$folder/err" && grep -qF -- "$text" "$folder/err" && return 0
     cat "$folder/err"
     return 1

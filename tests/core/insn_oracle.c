@@ -34,9 +34,9 @@ static void insn_print(const char *who, enum tl_status status, const struct tl_i
     }
     printf("    %-9s len %u class %u flags %#x map %u op %02x@%u rex %02x modrm %02x@%u disp %u@%u %d imm %u@%u rel "
            "%u@%u %d cc %u\n",
-           who, i->length, i->category, i->flags, i->map, i->opcode, i->opcode_offset, i->rex, i->modrm, i->modrm_offset,
-           i->disp_size, i->disp_offset, i->disp, i->imm_size, i->imm_offset, i->rel_size, i->rel_offset, i->rel,
-           i->cc);
+           who, i->length, i->category, i->flags, i->map, i->opcode, i->opcode_offset, i->rex, i->modrm,
+           i->modrm_offset, i->disp_size, i->disp_offset, i->disp, i->imm_size, i->imm_offset, i->rel_size,
+           i->rel_offset, i->rel, i->cc);
 }
 
 static void mismatch_print(const char *where, const uint8_t *bytes, size_t size, enum tl_insn_mode mode)

@@ -178,9 +178,10 @@ claim nothing_is_left_behind nothing_is_left
 claim no_page_is_writable_and_executable never_writable_and_executable
 claim no_thread_stands_still no_thread_stops
 claim a_stopped_target_stays_stopped stopped_target
-for how in undumpable close filesize lock chdir user; do
+for how in undumpable close filesize lock chdir; do
     claim "a_target_that_changed_${how}_is_traced" changed "$how" 0
 done
+claim a_target_that_changed_user_is_refused changed user 125
 claim a_target_without_memory_is_traced_or_refused changed memory any
 claim a_target_without_descriptors_is_traced_or_refused changed files any
 claim a_target_with_its_own_gs_base_is_refused changed gs 125

@@ -45,6 +45,7 @@ for o in "${objects[@]}"; do
         case "$symbol" in .*) section=$symbol ;; esac
         case "$symbol:$section" in
         tl_port_panic:*) ;; # the end of everything; nothing is traced after it
+        tli_signal_not_ours:*) ;; # where the path is left for good: the signal is the program's
         *:.text.trap* | *:.rodata* | *:.data* | *:.bss* | *:.tl_* | *:.lbss* | *:.ldata*) ;;
         *:) complain "$o: .text.trap refers to $symbol, which nobody here holds" ;;
         *) complain "$o: .text.trap refers to $symbol in $section" ;;

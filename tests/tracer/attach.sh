@@ -71,7 +71,7 @@ done
 wait "${tracers[@]}"
 for call in "${calls[@]}"; do
     wait "${waiting[$call]}"
-    grep -q "^trapline: detached from" "$work/$call.said" || fail "$call: $(cat "$work/$call.said")"
+    grep -q "^trapline: attached to" "$work/$call.said" || fail "$call: $(cat "$work/$call.said")"
     [ "$(cat "$work/$call.waited")" = "$call: ${right[$call]:-ok}, waited" ] || fail "$(cat "$work/$call.waited")"
 done
 
@@ -147,14 +147,11 @@ finish "plain: as it was"
 # Who cannot be traced at all.
 refused 2 "kernel thread"
 refused 4194304 "no such process"
-(
-    (exit 0) &
-    echo $! >"$work/zombie"
-    exec sleep 60
-) &
+# shellcheck disable=SC2016  # the inner shell's
+sh -c 'sleep 0.2 & echo $! >"$0"; exec sleep 60' "$work/zombie" &
 started+=($!)
 for _ in $(seq 200); do
-    [ -s "$work/zombie" ] && grep -q "^State:.Z" "/proc/$(cat "$work/zombie")/status" && break
+    [ -s "$work/zombie" ] && grep -qs "^State:.Z" "/proc/$(cat "$work/zombie")/status" && break
     sleep 0.02
 done
 refused "$(cat "$work/zombie")" "zombie"

@@ -28,7 +28,7 @@ static int fds[2];
 static long do_epoll_wait(void)
 {
     struct epoll_event event;
-    return epoll_wait(epoll_create1(0), &event, 1, 1500);
+    return epoll_wait(epoll_create1(0), &event, 1, 2500);
 }
 
 static long do_epoll_pwait(void)
@@ -37,13 +37,13 @@ static long do_epoll_pwait(void)
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGPROF);
-    return epoll_pwait(epoll_create1(0), &event, 1, 1500, &set);
+    return epoll_pwait(epoll_create1(0), &event, 1, 2500, &set);
 }
 
 static long do_sigtimedwait(void)
 {
     sigset_t set;
-    struct timespec time = {1, 500000000};
+    struct timespec time = {2, 500000000};
     sigemptyset(&set);
     sigaddset(&set, SIGUSR1);
     sigprocmask(SIG_BLOCK, &set, NULL);
@@ -52,25 +52,25 @@ static long do_sigtimedwait(void)
 
 static long do_nanosleep(void)
 {
-    struct timespec time = {1, 500000000};
+    struct timespec time = {2, 500000000};
     return nanosleep(&time, NULL);
 }
 
 static long do_futex(void)
 {
     static int word;
-    struct timespec time = {1, 500000000};
+    struct timespec time = {2, 500000000};
     return syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, 0, &time, NULL, 0);
 }
 
 static long do_poll(void)
 {
-    return poll(NULL, 0, 1500);
+    return poll(NULL, 0, 2500);
 }
 
 static long do_ppoll(void)
 {
-    struct timespec time = {1, 500000000};
+    struct timespec time = {2, 500000000};
     sigset_t set;
     sigemptyset(&set);
     return ppoll(NULL, 0, &time, &set);
@@ -78,7 +78,7 @@ static long do_ppoll(void)
 
 static long do_select(void)
 {
-    struct timeval time = {1, 500000};
+    struct timeval time = {2, 500000};
     return select(0, NULL, NULL, NULL, &time);
 }
 
@@ -90,7 +90,7 @@ static long do_read(void)
 
 static long do_recv(void)
 {
-    struct timeval time = {1, 500000};
+    struct timeval time = {2, 500000};
     int pair[2];
     char byte;
     socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
@@ -101,7 +101,7 @@ static long do_recv(void)
 static long do_semtimedop(void)
 {
     struct sembuf operation = {0, -1, 0};
-    struct timespec time = {1, 500000000};
+    struct timespec time = {2, 500000000};
     int id = semget(IPC_PRIVATE, 1, 0600);
     long result = semtimedop(id, &operation, 1, &time);
     int error = errno;
@@ -118,7 +118,7 @@ static long do_msgrcv(void)
     } message;
     int id = msgget(IPC_PRIVATE, 0600);
     if (fork() == 0) {
-        usleep(1500000);
+        usleep(2500000);
         message.type = 1;
         msgsnd(id, &message, 0, 0);
         _exit(0);
@@ -135,7 +135,7 @@ static long do_wait4(void)
 {
     pid_t child = fork();
     if (child == 0) {
-        usleep(1500000);
+        usleep(2500000);
         _exit(0);
     }
     return wait(NULL) == child ? 0 : -1;
@@ -149,7 +149,7 @@ static void on_alarm(int signal)
 /* Here an EINTR is right: a signal of the program's own. */
 static long do_sigsuspend(void)
 {
-    struct itimerval time = {{0, 0}, {1, 500000}};
+    struct itimerval time = {{0, 0}, {2, 500000}};
     struct sigaction action = {.sa_handler = on_alarm};
     sigset_t blocked, none;
     sigfillset(&blocked);
@@ -185,7 +185,7 @@ static void run(const char *name, long (*call)(void))
 {
     struct timespec before, after;
     if (strcmp(name, "read") == 0 && fork() == 0) {
-        usleep(1500000);
+        usleep(2500000);
         _exit(write(fds[1], "x", 1) != 1);
     }
     clock_gettime(CLOCK_MONOTONIC, &before);
@@ -194,7 +194,7 @@ static void run(const char *name, long (*call)(void))
     int error = errno;
     clock_gettime(CLOCK_MONOTONIC, &after);
     double seconds = (double)(after.tv_sec - before.tv_sec) + (double)(after.tv_nsec - before.tv_nsec) / 1e9;
-    printf("%s: %s, %s\n", name, result < 0 ? strerrorname_np(error) : "ok", seconds > 1.4 ? "waited" : "too early");
+    printf("%s: %s, %s\n", name, result < 0 ? strerrorname_np(error) : "ok", seconds > 2.4 ? "waited" : "too early");
 }
 
 int main(int argc, char **argv)

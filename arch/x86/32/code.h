@@ -10,8 +10,8 @@
 
 #define TL_ARCH_PUSH_RETURN_BYTES 12
 
-/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step. Keeps the
- * flags. Returns how many bytes. */
+/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step. Keeps
+ * the flags. Returns how many bytes. */
 static inline size_t tl_arch_push_return(uint8_t *to, uintptr_t value)
 {
     static const uint8_t head[8] = {0xe8, 0, 0, 0, 0, 0xc7, 0x04, 0x24}; /* call next; movl $imm32, (%esp) */

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the stub templates find a thread's recording state: offsets from the FS base. For assembly and C; core/ring.h asserts that the
- * structure agrees. Twin: arch/x86/64/thread.h.
+ * Where the stub templates find a thread's recording state: offsets from the FS base. For assembly and C; core/ring.h
+ * asserts that the structure agrees. Twin: arch/x86/64/thread.h.
  */
 #ifndef TL_ARCH_THREAD_H
 #define TL_ARCH_THREAD_H
 
-#define TL_THREAD_CURSOR 0     /* address of the next free slot */
-#define TL_THREAD_LIMIT 4      /* no slot at or above this address */
-#define TL_THREAD_POINTER 8   /* GS base of the thread that owns the block */
+#define TL_THREAD_CURSOR 0      /* address of the next free slot */
+#define TL_THREAD_LIMIT 4       /* no slot at or above this address */
+#define TL_THREAD_POINTER 8     /* GS base of the thread that owns the block */
 #define TL_THREAD_CLOCK_HIGH 12 /* bits 32..63 of the TSC, as of the last clock record */
 
 #endif

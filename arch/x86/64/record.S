@@ -1,15 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hot path: the template of one record, copied into every stub with its constants filled in. Its instructions are the
- * price of a traced call; `make budget` counts them. What is rare (first event of a thread, full chunk, new clock word)
+ * The hot path: the template of one record, copied into every stub with its constants filled in. Its instructions
+ * are the
+ * price of a traced call; `make budget` counts them. What is rare (first event of a thread, full chunk, new clock
+ * word)
  * is in core/ring.c, reached by the cold template. Described by struct tl_record_template, read by core/stub.c.
  *
- * Everything is kept: all registers and the flags (GCC's -fipa-ra lets a local caller rely on what it has seen its callee leave
+ * Everything is kept: all registers and the flags (GCC's -fipa-ra lets a local caller rely on what it has seen its
+ * callee leave
  * alone). lahf/seto, add/sahf keep the flags at a fraction of pushf/popf.
  *
- * A signal may arrive anywhere in here and its handler may record through the same block, hence the order: read the cursor,
+ * A signal may arrive anywhere in here and its handler may record through the same block, hence the order: read
+ * the cursor,
  * read the clock, then reserve the slot by compare-and-exchange (no lock prefix: only this thread competes
- * with itself). It fails if a handler recorded in between, and all is read again; so within a ring the clock never goes
+ * with itself). It fails if a handler recorded in between, and all is read again; so within a ring the clock never
+ * goes
  * back. The store to the reserved slot comes last: a slot that is still zero is not written yet.
  */
 #include "thread.h"
@@ -77,7 +82,8 @@ tl_record_\name:
         RECORD entry, 0
         RECORD exit, 1
 
-/* The cold half of a record: pushes the event's upper word and calls the agent. Flags and the four registers are saved by
+        /* The cold half of a record: pushes the event's upper word and calls the agent. Flags and the four registers are saved by
+
  * the hot half, which it returns to. */
         .globl  tl_record_cold
         .hidden tl_record_cold

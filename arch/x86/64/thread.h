@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where the stub templates find a thread's recording state: offsets from the GS base. For assembly and C; core/ring.h asserts that the
- * structure agrees. Twin: arch/x86/32/thread.h.
+ * Where the stub templates find a thread's recording state: offsets from the GS base. For assembly and C; core/ring.h
+ * asserts that the structure agrees. Twin: arch/x86/32/thread.h.
  */
 #ifndef TL_ARCH_THREAD_H
 #define TL_ARCH_THREAD_H
 
-#define TL_THREAD_CURSOR 0     /* address of the next free slot */
-#define TL_THREAD_LIMIT 8      /* no slot at or above this address */
-#define TL_THREAD_POINTER 16   /* FS base of the thread that owns the block */
+#define TL_THREAD_CURSOR 0      /* address of the next free slot */
+#define TL_THREAD_LIMIT 8       /* no slot at or above this address */
+#define TL_THREAD_POINTER 16    /* FS base of the thread that owns the block */
 #define TL_THREAD_CLOCK_HIGH 24 /* bits 32..63 of the TSC, as of the last clock record */
 
 #endif

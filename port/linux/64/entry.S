@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The doors between traced code and the agent's C: the cold half of a record, a guarded system call, the end of a signal
- * handler. The C behind them is compiled without SSE, x87 or AVX, so general registers and flags are all there is to keep.
+ * The doors between traced code and the agent's C: the cold half of a record, a guarded system call, the end of a
+ * signal
+ * handler. The C behind them is compiled without SSE, x87 or AVX, so general registers and flags are all there is
+ * to keep.
  */
         .text
 
@@ -12,7 +14,8 @@
 tl_stub_slow:
         pushfq
         pushfq
-        andl    $~0x100, (%rsp)                 /* a program that single-steps itself must not step with signals blocked */
+        /* a program that single-steps itself must not step with signals blocked */
+        andl    $~0x100, (%rsp)
         popfq
         push    %rdi
         push    %r8
