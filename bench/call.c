@@ -17,28 +17,28 @@
 #define ROUNDS 41
 #define CALLS 200000
 
-__attribute__((noinline, noclone)) int untraced(int x)
+__attribute__((noinline)) int untraced(int x)
 {
     __asm__ volatile("# untraced" : "+r"(x));
     return x + 1;
 }
 
-__attribute__((noinline, noclone)) int traced(int x)
+__attribute__((noinline)) int traced(int x)
 {
     __asm__ volatile("# traced" : "+r"(x));
-    return x + 1;
+    return x + 2; /* not the same, or the compiler makes one of two */
 }
 
-__attribute__((noinline, noclone)) static int prologue(int x)
+__attribute__((noinline)) static int prologue(int x)
 {
     __asm__ volatile("# prologue" : "+r"(x) : : "rbx", "rbp", "r12");
-    return x + 1;
+    return x + 3;
 }
 
-__attribute__((noinline, noclone)) int traced_prologue(int x)
+__attribute__((noinline)) int traced_prologue(int x)
 {
     __asm__ volatile("# traced_prologue" : "+r"(x) : : "rbx", "rbp", "r12");
-    return x + 1;
+    return x + 4;
 }
 
 static uint64_t slots[4096];

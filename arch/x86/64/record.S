@@ -82,9 +82,8 @@ tl_record_\name:
         RECORD entry, 0
         RECORD exit, 1
 
-        /* The cold half of a record: pushes the event's upper word and calls the agent. Flags and the four registers are saved by
-
- * the hot half, which it returns to. */
+/* The cold half of a record: pushes the event's upper word and calls the agent. Flags and the four registers are saved
+ * by the hot half, which it returns to. */
         .globl  tl_record_cold
         .hidden tl_record_cold
 tl_record_cold:
