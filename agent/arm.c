@@ -69,7 +69,8 @@ static struct tli_stub_target target_of(const struct batch *batch, const struct 
 {
     struct tli_stub_target target;
     bool guard = spec->kind == TL_SITE_GUARD;
-    target.slow = guard ? (uintptr_t)tl_stub_guard : (uintptr_t)tl_stub_slow;
+    target.slow = (uintptr_t)tl_stub_slow;
+    target.guard = (uintptr_t)tl_stub_guard;
     target.entry = target.entry_silent = 0;
     if (!guard && spec->function < batch->entry_count && batch->entry[spec->function]) {
         const struct tli_site *entry = batch->entry[spec->function];
@@ -111,7 +112,7 @@ static enum tl_status rename_stub(const struct tli_site *site, uint32_t function
 {
     const struct tli_stub_shape *shape = site->shape;
     for (unsigned i = 0; i < 2u * shape->records; i++) {
-        unsigned kind = i < 2 && shape->kind == TL_SITE_ENTRY ? TL_EVENT_ENTRY : TL_EVENT_EXIT;
+        unsigned kind = i < 2 && shape->kind != TL_SITE_BODY ? TL_EVENT_ENTRY : TL_EVENT_EXIT;
         uint32_t word = tli_event_word(kind, function);
         enum tl_status status = tl_port_text_write(site->stub + shape->event[i], &word, sizeof(word));
         if (status != TL_OK)

@@ -250,7 +250,7 @@ static int run(struct list *list)
 int tl_command_list(int argc, char **argv)
 {
     struct list list = {0};
-    int status = 1;
+    int status = TL_VIEW_FAILED;
     if (parse(&list, argc, argv)) {
         if (list.help) {
             fputs(usage, stdout);

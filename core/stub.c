@@ -131,7 +131,7 @@ static void emit_guard(struct build *build)
     tli_code_bytes(code, tl_record_guard, guard->size);
     tli_code_jump(code, (uintptr_t)build->spec->address + build->spec->size);
     tli_code_patch(code, at + guard->call, code->size - (at + guard->call + 4));
-    tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
+    tli_code_bytes(code, (const uint8_t *)&build->target->guard, sizeof(uintptr_t));
 }
 
 static void emit_stub(struct build *build, struct tli_stub_shape *shape)
@@ -139,7 +139,7 @@ static void emit_stub(struct build *build, struct tli_stub_shape *shape)
     const struct tl_wire_site *spec = build->spec;
     bool guard = spec->kind == TL_SITE_GUARD;
     build->records = 0;
-    if (spec->kind == TL_SITE_ENTRY)
+    if (spec->kind == TL_SITE_ENTRY || (guard && spec->function != 0))
         emit_record(build, true);
     unsigned copied = guard ? spec->insns - 1u : spec->insns; /* a guard ends with its system call */
     for (unsigned i = 0; i < copied; i++) {
@@ -192,7 +192,7 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
 bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec)
 {
     if (shape->kind != spec->kind || shape->exits != spec->exits || shape->window != spec->size ||
-        shape->insns != spec->insns)
+        shape->insns != spec->insns || (spec->kind == TL_SITE_GUARD && (shape->records != 0) != (spec->function != 0)))
         return false;
     for (unsigned i = 0; i < spec->size; i++)
         if (shape->bytes[i] != spec->bytes[i])

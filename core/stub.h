@@ -24,7 +24,8 @@ struct tli_stub_shape {
 };
 
 struct tli_stub_target {
-    uintptr_t slow;         /* called by cold halves, or by a guard */
+    uintptr_t slow;         /* called by cold halves */
+    uintptr_t guard;        /* called by guards */
     uintptr_t entry;        /* first byte of the function's entry site, 0: none */
     uintptr_t entry_silent; /* its copy without the record, 0: not known */
 };

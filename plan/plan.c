@@ -49,6 +49,20 @@ static const char *why_no_entry(struct tli_module *m, const struct tl_plan_funct
     return "its first instruction must stay where it is";
 }
 
+/* A function that begins with a guarded system call (execve in a C library) is recorded by the guard. */
+static bool record_in_guard(struct tl_module *module, uint32_t index, uint64_t start)
+{
+    for (size_t i = 0; i < module->guard_count; i++) {
+        if (module->guards[i].address != start)
+            continue;
+        module->guards[i].function = index + 1;
+        module->functions[index].entry = TL_TACTIC_JUMP;
+        module->functions[index].why = "a guarded system call: exits not traced";
+        return true;
+    }
+    return false;
+}
+
 /* An endbr64 stays where it is, and a loop that begins behind it is told from a call by TLI_EXIT_LOOP. Where only the
  * endbr64 can be had, an int3 on it will do. */
 static void plan_entry(struct tli_module *m, uint32_t index)
@@ -67,7 +81,8 @@ static void plan_entry(struct tli_module *m, uint32_t index)
         found = tli_window_trap(&q, f->address, &site);
     f->entry = TL_TACTIC_NONE;
     if (!found) {
-        f->why = why_no_entry(m, f);
+        if (!record_in_guard(m->module, index, start))
+            f->why = why_no_entry(m, f);
         return;
     }
     if (m->facts[index].doubts & TLI_DOUBT_ALL_EXITS)
@@ -197,8 +212,10 @@ static void begin(struct tli_module *m)
     module->site_count = 0;
     for (size_t i = 0; i < m->region_count; i++)
         memset(m->regions[i].claimed, 0, (size_t)((m->regions[i].end - m->regions[i].start) / 64 + 1) * 8);
-    for (size_t i = 0; i < module->guard_count; i++)
+    for (size_t i = 0; i < module->guard_count; i++) {
+        module->guards[i].function = 0;
         tli_window_claim(m, &module->guards[i]);
+    }
     for (size_t i = 0; i < m->nogo_count; i++) {
         struct tli_region *region = tli_region_at(m, m->nogo[i].start);
         for (uint64_t at = m->nogo[i].start; region && at < m->nogo[i].end && at < region->end; at++)

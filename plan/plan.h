@@ -46,7 +46,8 @@ struct tl_module {
     size_t function_count;
     struct tl_wire_site *sites; /* sorted by address */
     size_t site_count;
-    struct tl_wire_site *guards; /* mov $nr,%eax ... syscall runs for rt_sigaction and rt_sigprocmask, whole file */
+    struct tl_wire_site *guards; /* mov $nr,%eax ... syscall runs whole file; .function: 0, or index + 1 of the function
+                                    that begins there */
     size_t guard_count;
     void *internal;
 };

@@ -156,10 +156,19 @@ static bool arm_guards(struct tl_modules *modules, size_t first, struct tl_agent
         for (size_t k = 0; loaded->module && k < loaded->module->guard_count && count < TL_SITES_MAX; k++) {
             struct tl_wire_site site = loaded->module->guards[k];
             site.address += loaded->bias;
+            site.function = site.function && loaded->function_id ? loaded->function_id[site.function - 1] : 0;
             tl_agent_sites(agent)[count++] = site;
         }
     }
-    return count == 0 || arm_batch(agent, count, armed, reason, size);
+    if (count != 0 && !arm_batch(agent, count, armed, reason, size))
+        return false;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct tl_wire_site *site = &tl_agent_sites(agent)[i];
+        bool entry = site->function != 0 && site->status == TL_OK;
+        armed->traced += entry;
+        armed->entry_jump += entry;
+    }
+    return true;
 }
 
 /* Counts what became of a batch of sites, and of the functions whose entries they are. */
@@ -236,8 +245,6 @@ static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, stru
 bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
                     const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size)
 {
-    if (!arm_guards(modules, first, agent, armed, reason, size))
-        return false;
     int error = 0;
     for (size_t i = first; i < modules->count && !error; i++) {
         struct tl_loaded *loaded = &modules->entry[i];
@@ -257,6 +264,8 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
         snprintf(reason, size, "cannot write the recording: %s", strerror(-error));
         return false;
     }
+    if (!arm_guards(modules, first, agent, armed, reason, size))
+        return false;
     for (size_t i = first; i < modules->count; i++)
         if (modules->entry[i].selected && !arm_functions(&modules->entry[i], agent, armed, reason, size))
             return false;

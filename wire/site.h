@@ -22,7 +22,8 @@ enum tl_site_kind {
     TL_SITE_BODY = 2,     /* no entry; records exits where .exits says so */
     TL_SITE_REDIRECT = 3, /* records nothing: holds a branch back to an entry site's first byte, which must not count
                              as a call; its copy goes to that stub's copy without the record */
-    TL_SITE_GUARD = 4,    /* mov $number,%eax ... syscall: the agent looks at the call before the kernel does */
+    TL_SITE_GUARD = 4, /* mov $number,%eax ... syscall: the agent looks at the call before the kernel does; records an
+                          entry of .function unless that is 0 */
 };
 
 enum tl_site_tactic {
