@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-int (*tl_info_selftest)(bool json);
+#include <tracer/selftest.h>
 
 static void when(const struct tl_trace *trace, char *to, size_t bytes, const char *format, bool local)
 {
@@ -120,14 +119,6 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     }
 }
 
-static int selftest(bool json)
-{
-    if (tl_info_selftest)
-        return tl_info_selftest(json);
-    fprintf(stderr, "trapline: this build has no self-test\n");
-    return TL_VIEW_FAILED;
-}
-
 static const char help[] = "usage: trapline info [-d DIR] [--json]\n"
                            "       trapline info --selftest [--json]\n"
                            "About a recording, or whether this machine can be traced on.\n\n"
@@ -148,7 +139,7 @@ int tl_command_info(int argc, char **argv)
         fputs(help, stdout);
         status = tl_view_finish();
     } else if (options.selftest) {
-        status = selftest(options.json);
+        status = tl_selftest(options.json);
     } else if (trace) {
         if (options.json)
             print_json(trace);

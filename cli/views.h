@@ -14,9 +14,6 @@ int tl_command_replay(int argc, char **argv);
 int tl_command_report(int argc, char **argv);
 int tl_command_info(int argc, char **argv);
 
-/* What `info --selftest` runs; NULL: this build has none. Returns the exit status. */
-extern int (*tl_info_selftest)(bool json);
-
 /* What a view was asked for. */
 struct tl_view_options {
     const char *directory;
