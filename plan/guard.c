@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Guards: the places where the file itself asks the kernel for rt_sigaction, rt_sigprocmask, rt_sigpending, prctl or
- * execve, by a known run of instructions. Found by their bytes all over the executable sections. Called by module.c.
+ * Guards: the places where the file itself asks the kernel for rt_sigaction, rt_sigprocmask, rt_sigpending,
+ * rt_sigsuspend, prctl or execve, by a known run of instructions. Found by their bytes all over the executable
+ * sections. Called by module.c.
  */
 #include <plan/decode.h>
 #include <plan/module.h>
@@ -14,13 +15,14 @@ enum {
     SYS_RT_SIGPROCMASK = 14,
     SYS_EXECVE = 59,
     SYS_RT_SIGPENDING = 127,
+    SYS_RT_SIGSUSPEND = 130,
     SYS_PRCTL = 157
 };
 
 static bool guarded(uint8_t number)
 {
     return number == SYS_RT_SIGACTION || number == SYS_RT_SIGPROCMASK || number == SYS_EXECVE ||
-           number == SYS_RT_SIGPENDING || number == SYS_PRCTL;
+           number == SYS_RT_SIGPENDING || number == SYS_PRCTL || number == SYS_RT_SIGSUSPEND;
 }
 
 static bool writes_rax(const struct tli_operands *o)

@@ -278,7 +278,11 @@ static bool reserve(struct placing *placing)
 static bool gs_taken(const struct placing *placing)
 {
     uint64_t base = placing->hold->registers.gs_base, first = placing->boot.blocks;
-    return base != 0 && (!placing->resident || base < first || base >= first + placing->boot.blocks_bytes);
+    bool ours = placing->resident && base >= first && base < first + placing->boot.blocks_bytes;
+    /* A thread may still lead to the blocks of an image that is not ours any more; those lie where nobody else's memory
+     * does. */
+    bool older = base >= TL_IMAGE_MEMORY && base < TL_IMAGE_MEMORY + TL_IMAGE_MEMORY_BYTES;
+    return base != 0 && !ours && !older;
 }
 
 static bool place(struct placing *placing, struct tl_agent *agent, uint32_t ring_bytes, enum tl_ring_mode mode)

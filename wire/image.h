@@ -17,6 +17,10 @@
 #define TL_IMAGE_NAME "trapline-agent" /* of the memfd it is mapped from: how a later tracer finds it */
 #define TL_SHARED_NAME "trapline-ring"
 
+/* Where the agent asks for its tables, the blocks among them: far from any text, whose neighbourhood is for stubs. */
+#define TL_IMAGE_MEMORY 0x100000000000u
+#define TL_IMAGE_MEMORY_BYTES 0x10000000000u
+
 struct tl_image {
     uint32_t magic, version;
     uint32_t text_bytes;    /* multiple of the page size */

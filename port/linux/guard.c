@@ -151,6 +151,18 @@ static bool guard_execute(struct tli_guard_call *call)
     return true;
 }
 
+/* sigsuspend: the handler that ends it would run with the mask given here. */
+static bool guard_suspend(struct tli_guard_call *call)
+{
+    uint64_t wanted;
+    if (call->argument[1] != sizeof(wanted) || !read_memory(&wanted, call->argument[0], sizeof(wanted)) ||
+        !(wanted & TLI_OUR_SIGNALS))
+        return false;
+    wanted &= ~TLI_OUR_SIGNALS;
+    call->ax = (uint64_t)tl_syscall2(TL_SYS_RT_SIGSUSPEND, &wanted, sizeof(wanted));
+    return true;
+}
+
 /* prctl(PR_SET_SECCOMP): from then on this thread may be killed for any system call that is not the program's own. */
 static bool guard_confine(struct tli_guard_call *call)
 {
@@ -178,6 +190,8 @@ bool tli_guard(struct tli_guard_call *call)
         return guard_mask(call);
     case TL_SYS_RT_SIGPENDING:
         return guard_pending(call);
+    case TL_SYS_RT_SIGSUSPEND:
+        return guard_suspend(call);
     case TL_SYS_PRCTL:
         return guard_confine(call);
     case TL_SYS_EXECVE:

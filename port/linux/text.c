@@ -7,6 +7,7 @@
 #include <port/linux/linux.h>
 #include <syscall.h>
 #include <trapline/port.h>
+#include <wire/image.h>
 
 static int memory_fd = -1;
 
@@ -92,11 +93,10 @@ enum tl_status tl_port_exec_map(uintptr_t address, size_t size)
 }
 
 /* Our own memory goes far from the program's: what lies within 2 GB of its text is for stubs. Only a hint. */
-#define FAR_AWAY 0x100000000000u
 
 void *tl_port_memory(size_t size)
 {
-    static uintptr_t next = FAR_AWAY;
+    static uintptr_t next = TL_IMAGE_MEMORY;
     long got = map(next, size, TLI_PROT_READ | TLI_PROT_WRITE, TLI_MAP_PRIVATE | TLI_MAP_ANONYMOUS | TLI_MAP_NORESERVE);
     if (failed(got))
         return 0;
