@@ -35,17 +35,21 @@ bool tli_poke_verify(const struct tli_site *site, enum tli_poke_direction direct
     return true;
 }
 
-/* Changes in text, which holds the site's bytes, those that this step writes. */
+/* Changes in text, which holds the site's bytes, those that this step writes.
+ *
+ * A start inside the jmp holds, as long as the jmp stands, a byte that traps: an int3, or an invalid opcode. It is part
+ * of the jmp, so it never changes together with the head: a core could run the jmp with the other byte in its
+ * displacement. Arming it gets its final byte with the tail, disarming no int3 first. */
 static void edit(uint8_t *text, const struct tli_site *site, enum tli_poke_direction direction, enum step step)
 {
     const uint8_t *after = bytes_after(site, direction);
+    bool arm = direction == TLI_POKE_ARM;
     for (unsigned i = 0; i < site->size; i++) {
-        bool start = site->starts >> i & 1;
-        if (step == STEP_INT3 && start)
+        bool inner = i != 0 && (site->starts >> i & 1);
+        enum step final = i == 0 ? STEP_HEAD : inner ? (arm ? STEP_TAIL : STEP_HEAD) : STEP_TAIL;
+        if (step == STEP_INT3 && (i == 0 || (inner && arm)))
             text[i] = INT3;
-        else if (step == STEP_TAIL && !start)
-            text[i] = after[i];
-        else if (step == STEP_HEAD && start)
+        else if (step == final)
             text[i] = after[i];
     }
 }
@@ -96,18 +100,18 @@ enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_po
     if (count == 0)
         return TL_OK;
 
-    /* STEP 1 of 3, int3.  site: [CC] old [CC] old old   (a CC on every instruction start, old or new)
+    /* STEP 1 of 3, int3.  site: [CC] old [CC] old old   (taking out: [CC] new [trap] new new)
      * Who arrives at a start traps and is given the new meaning; who is past one runs old bytes to the next.
      * Sync after: every core sees the int3s before a byte between them changes. */
     write_step(sites, count, direction, STEP_INT3);
 
-    /* STEP 2 of 3, tail.  site: [CC] new [CC] new new
-     * Who arrives at a start still traps: nobody executes the bytes between.
-     * Sync after: every core sees the tail before a start can be executed again. */
+    /* STEP 2 of 3, tail.  site: [CC] new [trap] new new   (taking out: [CC] old [CC] old old)
+     * Who arrives at a start still traps, by the int3 or by the byte that stays there: nobody executes the bytes
+     * between. Sync after: every core sees the tail before a start can be executed again. */
     write_step(sites, count, direction, STEP_TAIL);
 
     /* STEP 3 of 3, head.  site: new new new new new
-     * The starts get their final bytes; a start inside the new jmp keeps a byte that traps.
+     * The first byte (taking out: all starts) gets its final value.
      * Sync after: no core fetches the int3s any more; a trap still under way is a late one (trap.c). */
     write_step(sites, count, direction, STEP_HEAD);
 

@@ -32,7 +32,7 @@ TLI_TRAP struct tli_site *tli_site_find(uintptr_t address)
         return 0;
     struct tli_site *site = now->sites[low - 1];
     uintptr_t offset = address - site->address;
-    if (offset >= site->size || !(site->starts >> offset & 1))
+    if (offset >= TLI_SITE_BYTES || !((site->starts | site->ghosts) >> offset & 1))
         return 0;
     return site;
 }
@@ -103,6 +103,17 @@ bool tli_site_overlaps(uintptr_t address, size_t size)
     return false;
 }
 
+/* A trap that was fetched from a tombstone may come when another site has its place. */
+static void inherit(struct tli_site *site, const struct tli_site *tombstone)
+{
+    unsigned starts = tombstone->starts | tombstone->ghosts;
+    if (tombstone->address >= site->address)
+        starts <<= tombstone->address - site->address;
+    else
+        starts >>= site->address - tombstone->address;
+    site->ghosts |= (uint8_t)(starts & ((1u << TLI_SITE_BYTES) - 1));
+}
+
 /* Merges a and b into out; out == NULL only checks. */
 static enum tl_status merge(const struct tli_table *a, struct tli_site *const *b, size_t count, struct tli_table *out)
 {
@@ -111,6 +122,8 @@ static enum tl_status merge(const struct tli_table *a, struct tli_site *const *b
         if (i < have && k < count && overlap(a->sites[i], b[k])) {
             if (!gone(a->sites[i]))
                 return TL_OVERLAP;
+            if (out)
+                inherit(b[k], a->sites[i]);
             i++;
             continue;
         }

@@ -38,6 +38,7 @@ struct tli_site {
     uint8_t new_bytes[TLI_SITE_BYTES];
     uint8_t size;                 /* bytes overwritten: 1 (an int3 that stays) or 5 (a jmp) */
     uint8_t starts;               /* bit i: byte i begins an instruction in the old or in the new code */
+    uint8_t ghosts;               /* the same, of sites taken out that this one has replaced in the table */
     _Atomic uint8_t state;        /* enum tli_site_state */
     uint8_t guard;                /* 1: holds a guarded system call, stays when the functions' sites go */
     struct tli_stub_shape *shape; /* what the stub was made from; core/stub.c */

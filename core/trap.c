@@ -12,6 +12,8 @@
 /* What a trap at offset in site means now: an address to go on at, or 0 when the text decides. */
 TLI_TRAP static uintptr_t meaning(struct tli_site *site, uintptr_t offset)
 {
+    if (!(site->starts >> offset & 1))
+        return 0; /* of a site that stood here before */
     /* [S2] acquire: with GONE the old bytes are in the text. Pairs with the release in tli_poke(). */
     switch (atomic_load_explicit(&site->state, memory_order_acquire)) {
     case TLI_SITE_STANDING:
