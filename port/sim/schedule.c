@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The scheduler: tasks on stacks of their own, of which one runs until its next stop, and the search through all
- * choices. The search replays: an execution is the list of its choices, the next one differs in the last choice that has
- * another value left. A state that was seen before is not gone into again. What a task does is not known here.
+ * choices. The search replays: an execution is the list of its choices, the next one differs in the last choice that
+ * has another value left. A state that was seen before is not gone into again. What a task does is not known here.
  */
 #include <port/sim/sim.h>
 #include <stdio.h>
@@ -14,6 +14,7 @@
 #define STACK_BYTES (256u * 1024)
 #define CHOICES_MAX 4096u
 #define TRACE_MAX 4096u
+#define TURNS_MAX 1000000u /* of one execution */
 
 struct task {
     ucontext_t context;
@@ -194,8 +195,10 @@ static void execute(void)
     now->before();
     for (unsigned i = 0; i < TL_SIM_TASKS; i++)
         start(i);
-    for (;;) {
+    for (unsigned turns = 0;; turns++) {
         unsigned live[TL_SIM_TASKS], count = 0;
+        if (turns == TURNS_MAX)
+            tl_port_panic(failure ? failure : "an execution does not end");
         for (unsigned i = 0; i < TL_SIM_TASKS; i++)
             if (tasks[i].live)
                 live[count++] = i;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The simulated place for the engine's tests: fake text, cores that may execute any byte that stood there since they last
- * serialised, and a scheduler that can stop at every port call and goes through all schedules, or random ones. What
- * the cores' code means is the test's matter. One thread; not for use outside tests.
+ * The simulated place for the engine's tests: fake text, cores that may execute any byte that stood there since they
+ * last serialised, and a scheduler that can stop at every port call and goes through all schedules, or random ones.
+ * What the cores' code means is the test's matter. One thread; not for use outside tests.
  */
 #ifndef TL_PORT_SIM_H
 #define TL_PORT_SIM_H
@@ -16,7 +16,7 @@
 #define TL_SIM_TEXT ((uintptr_t)0x400000)
 #define TL_SIM_TEXT_BYTES 16384u
 
-/* text.c. Sets bytes that every core sees at once. */
+/* text.c. Sets bytes that every core sees at once; they are mapped from now on. */
 void tl_sim_text_set(uintptr_t address, const void *from, size_t size);
 /* Bytes as memory holds them. */
 void tl_sim_text_get(uintptr_t address, void *to, size_t size);
