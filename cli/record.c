@@ -235,7 +235,7 @@ static int discard(const char *path, const struct stat *about, int type, struct 
 
 int tl_command_live(int argc, char **argv)
 {
-    static struct request request;
+    struct request request = {0};
     char directory[] = "/tmp/trapline-XXXXXX", data[sizeof(directory) + 8];
     bool recorded;
     argv[0] = (char *)(uintptr_t) "trapline";

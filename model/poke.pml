@@ -228,8 +228,8 @@ inline step_int3(arming)
 }
 
 /* STEP 2 of 3, tail.  site: [CC] [CC new] [CC new]
- * Who arrives at a start still traps: nobody executes the bytes between. The inner starts get the byte that traps for
- * good, or the int3 in its place: a jmp's displacement must be whole before its head.
+ * Who arrives at a start still traps: nobody executes the bytes between. To arm, the inner starts get the byte that traps
+ * for good: a jmp's displacement must be whole before its head. To disarm, they keep it until STEP 3.
  * Sync after: every core sees the tail before a start can be executed again. */
 inline step_tail(arming)
 {
@@ -238,9 +238,7 @@ inline step_tail(arming)
         write(2, (arming -> NEW : OLD));
         write(4, (arming -> NEW : OLD));
         if
-        :: INNER != INT3 && !INNER_EARLY ->
-            write(1, (arming -> INNER : INT3));
-            write(3, (arming -> INNER : INT3))
+        :: arming && INNER != INT3 && !INNER_EARLY -> write(1, INNER); write(3, INNER)
         :: else
         fi
     :: else

@@ -169,7 +169,7 @@ size_t tli_landing_pads(const struct tli_module *m, const struct tli_fde *fde, u
     struct tli_cursor c = {bytes, bytes + available, fde->lsda, false};
     uint8_t encoding = (uint8_t)tli_take(&c, 1);
     uint64_t base = encoding == TLI_PE_OMIT ? fde->start : tli_take_encoded(&c, encoding);
-    if ((encoding = (uint8_t)tli_take(&c, 1)) != TLI_PE_OMIT)
+    if ((uint8_t)tli_take(&c, 1) != TLI_PE_OMIT)
         tli_take_uleb(&c); /* to the type table */
     encoding = (uint8_t)tli_take(&c, 1);
     uint64_t size = tli_take_uleb(&c);

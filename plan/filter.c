@@ -95,7 +95,7 @@ static unsigned distance(const char *glob, const char *name)
     size_t length = strnlen(name, NAME_BYTES_MAX);
     for (size_t j = 0; j <= length; j++)
         row[j] = (unsigned)j;
-    for (size_t i = 0; glob[i] && i < NAME_BYTES_MAX; i++) {
+    for (size_t i = 0; i < NAME_BYTES_MAX && glob[i]; i++) {
         bool star = glob[i] == '*';
         unsigned corner = row[0];
         row[0] += !star;

@@ -128,7 +128,7 @@ static bool guard_mask(struct tli_guard_call *call)
 /* sigpending: shows what is held back, too. */
 static bool guard_pending(struct tli_guard_call *call)
 {
-    uint64_t shown, held = *tli_guard_mask() >> 32;
+    uint64_t shown = 0, held = *tli_guard_mask() >> 32 & TLI_OUR_SIGNALS;
     if (!held || call->argument[1] != sizeof(shown))
         return false;
     long result = tl_syscall2(TL_SYS_RT_SIGPENDING, &shown, sizeof(shown));
