@@ -228,8 +228,8 @@ inline step_int3(arming)
 }
 
 /* STEP 2 of 3, tail.  site: [CC] [CC new] [CC new]
- * Who arrives at a start still traps: nobody executes the bytes between. To arm, the inner starts get the byte that traps
- * for good: a jmp's displacement must be whole before its head. To disarm, they keep it until STEP 3.
+ * Who arrives at a start still traps: nobody executes the bytes between. To arm, the inner starts get the byte that
+ * traps for good: a jmp's displacement must be whole before its head. To disarm, they keep it until STEP 3.
  * Sync after: every core sees the tail before a start can be executed again. */
 inline step_tail(arming)
 {
