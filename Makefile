@@ -49,12 +49,14 @@ MAIN_SOURCE := $(wildcard cli/main.c)
 # files are linked into each of its tests. An executable X.sh is a test, too.
 TEST_SOURCES := $(sort $(shell find tests -name '*_test.c' 2>/dev/null))
 TEST_OTHERS := $(sort $(shell find tests \( -name '*.c' -o -name '*.S' \) -not -name '*_test.c' 2>/dev/null))
+TORTURE_SOURCES := $(call sources,tests/torture)
+TEST_OTHERS := $(filter-out $(TORTURE_SOURCES),$(TEST_OTHERS))
 TEST_TARGETS := $(if $(TEST_OTHERS),$(shell grep -lE '\<int main\>|^_start:' $(TEST_OTHERS)))
 TEST_SUPPORT := $(filter-out $(TEST_TARGETS),$(TEST_OTHERS))
 TEST_CXX := $(sort $(shell find tests -name '*.cc' 2>/dev/null))
 TEST_SCRIPTS := $(sort $(shell find tests -name '*.sh' -perm -u+x 2>/dev/null))
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(B)/%)
-TARGET_PROGRAMS := $(addprefix $(B)/,$(basename $(TEST_TARGETS) $(TEST_CXX)))
+TARGET_PROGRAMS := $(addprefix $(B)/,$(basename $(TEST_TARGETS) $(TEST_CXX))) $(B)/tests/torture/torture
 BENCH_SOURCES := $(call sources,bench)
 BENCH_PROGRAMS := $(addprefix $(B)/,$(basename $(BENCH_SOURCES)))
 EXAMPLE_PROGRAMS := $(addprefix $(B)/,$(basename $(call sources,examples)))
@@ -82,7 +84,7 @@ HOST_FLAGS = -std=c11 $(BASE_FLAGS) $(C_WARNINGS) $(SAN_FLAGS) $(call inner,$*) 
 # What runs inside another process, or in ring 0: no libc, no vector registers, nothing a compiler adds on its own.
 FREESTANDING := -std=c11 $(BASE_FLAGS) $(C_WARNINGS) -ffreestanding -fno-builtin -nostdlib -fvisibility=hidden \
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-common \
-	$(call option,-fno-tree-loop-distribute-patterns) $(call option,-fdirect-access-external-data) -DTL_FREESTANDING
+	-fno-jump-tables $(call option,-fno-tree-loop-distribute-patterns) $(call option,-fdirect-access-external-data) -DTL_FREESTANDING
 AGENT_FLAGS := $(FREESTANDING) -fPIE -Iarch/x86/64
 AGENT_LINK := -nostdlib -pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
@@ -124,10 +126,13 @@ $(eval $(call archive,$(B)/libsim.a,$(call objects,host,$(CORE_SOURCES) $(SIM_SO
 $(eval $(call archive,$(B)/libplan.a,$(call objects,host,$(PLAN_SOURCES))))
 $(eval $(call archive,$(B)/libouter.a,$(call objects,host,$(filter-out $(MAIN_SOURCE),$(OUTER_SOURCES)))))
 
-# The agent: an ELF file that holds no relocation and names nothing outside, then its bare bytes.
-$(B)/agent.elf: $(call objects,agent,$(AGENT_SOURCES)) $(AGENT_SCRIPT)
+$(eval $(call archive,$(B)/libagent.a,$(call objects,agent,$(CORE_SOURCES) $(LINUX_SOURCES))))
+
+# The agent: an ELF file that holds no relocation and names nothing outside, then its bare bytes. Of the engine it takes
+# what it needs.
+$(B)/agent.elf: $(call objects,agent,$(call sources,agent)) $(B)/libagent.a $(AGENT_SCRIPT)
 	$(call say,LD,$@)
-	$(Q)$(CC) $(AGENT_LINK) -Wl,-T,$(AGENT_SCRIPT) -Wl,-Map=$(B)/agent.map -o $@ $(filter %.o,$^)
+	$(Q)$(CC) $(AGENT_LINK) -Wl,-T,$(AGENT_SCRIPT) -Wl,-Map=$(B)/agent.map -o $@ $(filter %.o %.a,$^)
 	$(Q)tests/build/image $@
 $(B)/agent.bin: $(B)/agent.elf
 	$(call say,COPY,$@)
@@ -144,9 +149,9 @@ $(B)/trapline: $(call objects,host,$(MAIN_SOURCE)) $(B)/libouter.a $(B)/libtrapl
 	$(call link) $(LIBRARIES)
 
 # What a test is linked with goes by its folder: the engine's own tests with the simulated port, the plan's with the
-# plan alone, the others with everything but main().
+# plan and the engine's decoder, the others with everything but main().
 engine_tests := tests/core/% tests/sim/% tests/arch/%
-test_libraries = $(if $(filter $(engine_tests),$(1)),$(B)/libsim.a,$(if $(filter tests/plan/%,$(1)),$(B)/libplan.a, \
+test_libraries = $(if $(filter $(engine_tests),$(1)),$(B)/libsim.a,$(if $(filter tests/plan/%,$(1)),$(B)/libplan.a $(B)/libtrapline.a, \
 	$(B)/libouter.a $(B)/libtrapline.a))
 define test_program # source
 $(B)/$(basename $(1)): $(call objects,host,$(1) $(filter $(dir $(1))%,$(TEST_SUPPORT))) $(call test_libraries,$(1))
@@ -166,6 +171,12 @@ $(addprefix $(B)/,$(basename $(TEST_CXX))): $(B)/%: %.cc $(B)/flags
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CXX) -std=c++17 $(BASE_FLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread $(own_flags)
+
+# The torture plays the agent within itself.
+$(B)/tests/torture/torture: $(call objects,host,$(TORTURE_SOURCES) agent/arm.c agent/threads.c) $(B)/libtrapline.a
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(call link) -lpthread
 
 $(BENCH_PROGRAMS) $(EXAMPLE_PROGRAMS): $(B)/%: $(B)/host/%.o $(B)/libouter.a $(B)/libtrapline.a
 	$(call say,LINK,$@)

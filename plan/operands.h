@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The full look at one instruction, operands and all, by Zydis. For jumps.c and guard.c, which need few.
+ * The full look at one instruction, operands and all, by Zydis. For values.c, jumps.c and guard.c, which need few.
  */
 #ifndef TL_PLAN_OPERANDS_H
 #define TL_PLAN_OPERANDS_H
