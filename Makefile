@@ -18,6 +18,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 20
 TEST_TIMEOUT ?= 300
+SECONDS ?= 60
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -40,7 +41,6 @@ objects = $(addprefix $(B)/$(1)/,$(addsuffix .o,$(basename $(2))))
 CORE_SOURCES := $(call sources,core arch/x86/64)
 LINUX_SOURCES := $(call sources,port/linux)
 SIM_SOURCES := $(call sources,port/sim)
-AGENT_SOURCES := $(CORE_SOURCES) $(LINUX_SOURCES) $(call sources,agent)
 PLAN_SOURCES := $(call sources,plan)
 OUTER_SOURCES := $(PLAN_SOURCES) $(call sources,writer reader tracer cli)
 MAIN_SOURCE := $(wildcard cli/main.c)
@@ -57,7 +57,8 @@ TEST_CXX := $(sort $(shell find tests -name '*.cc' 2>/dev/null))
 TEST_SCRIPTS := $(sort $(shell find tests -name '*.sh' -perm -u+x 2>/dev/null))
 TEST_PROGRAMS := $(TEST_SOURCES:%.c=$(B)/%)
 TARGET_PROGRAMS := $(addprefix $(B)/,$(basename $(TEST_TARGETS) $(TEST_CXX))) $(B)/tests/torture/torture
-BENCH_SOURCES := $(call sources,bench)
+# peer.c is built by bench/peers, in the ways of the tools that it compares.
+BENCH_SOURCES := $(filter-out bench/peer.c,$(call sources,bench))
 BENCH_PROGRAMS := $(addprefix $(B)/,$(basename $(BENCH_SOURCES)))
 EXAMPLE_PROGRAMS := $(addprefix $(B)/,$(basename $(call sources,examples)))
 FUZZ_PROGRAMS := $(addprefix $(B)/,$(basename $(call sources,fuzz)))
@@ -93,7 +94,7 @@ LIBRARIES := -Wl,--as-needed -lelf -ldw -lZydis -lZycore -liberty -lzstd -llzma 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------
 
-.PHONY: all help demo test check bench budget tidy model fuzz fuzz-programs asm install uninstall clean coverage \
+.PHONY: all help demo test check bench bench-peers budget torture tidy model fuzz fuzz-programs asm install uninstall clean coverage \
 	widths programs format packages FORCE
 
 all: $(PROGRAM) $(B)/libtrapline.a $(AGENT_IMAGE)
@@ -206,7 +207,9 @@ help:
 	@echo 'make model          the protocol model, and the edits that must break it'
 	@echo 'make fuzz           the parsers and the decoder, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench          what a traced call and a patched site cost'
+	@echo 'make bench-peers    the same call under other tracers (installs them)'
 	@echo 'make budget         instructions on the hot path, against the limits written down'
+	@echo 'make torture        sites in and out under load, SECONDS=$(SECONDS); or TORTURE="toggles=100000000 threads=8"'
 	@echo 'make asm            listings and symbols of the agent and the program'
 	@echo 'make format         lay out all C files by .clang-format'
 	@echo 'make coverage       lines run by the unit tests'
@@ -243,11 +246,19 @@ tidy:
 model:
 	$(Q)O='$(abspath $(B))' $(call script,model/run)
 
+bench-peers: PACKAGES := build peers
+bench-peers: packages
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)bench/peers '$(abspath $(B))' '$(abspath $(B))/trapline'
+
 bench: all programs
 	$(Q)O='$(abspath $(B))' TRAPLINE='$(abspath $(B))/trapline' $(call script,bench/run)
 
 budget: $(B)/agent.elf
 	$(Q)O='$(abspath $(B))' $(call script,bench/budget)
+
+torture: $(B)/tests/torture/torture
+	$(Q)$< $(or $(TORTURE),seconds=$(SECONDS))
 
 # The fuzzers' own objects: clang, with its coverage counters and sanitizers.
 fuzz:
