@@ -85,7 +85,8 @@ HOST_FLAGS = -std=c11 $(BASE_FLAGS) $(C_WARNINGS) $(SAN_FLAGS) $(call inner,$*) 
 # What runs inside another process, or in ring 0: no libc, no vector registers, nothing a compiler adds on its own.
 FREESTANDING := -std=c11 $(BASE_FLAGS) $(C_WARNINGS) -ffreestanding -fno-builtin -nostdlib -fvisibility=hidden \
 	-mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -fno-common \
-	-fno-jump-tables $(call option,-fno-tree-loop-distribute-patterns) $(call option,-fdirect-access-external-data) -DTL_FREESTANDING
+	-fno-jump-tables $(call option,-fno-tree-loop-distribute-patterns) \
+	$(call option,-fdirect-access-external-data) -DTL_FREESTANDING
 AGENT_FLAGS := $(FREESTANDING) -fPIE -Iarch/x86/64
 AGENT_LINK := -nostdlib -pie -Wl,--no-dynamic-linker -Wl,--build-id=none -Wl,-z,norelro -Wl,-z,noexecstack \
 	-Wl,-z,max-page-size=4096 -Wl,--no-warn-rwx-segments
@@ -95,7 +96,7 @@ LIBRARIES := -Wl,--as-needed -lelf -ldw -lZydis -lZycore -liberty -lzstd -llzma 
 # ---- rules ---------------------------------------------------------------------------------------------------------
 
 .PHONY: all help demo test check bench bench-peers budget torture tidy model fuzz fuzz-programs asm install uninstall clean coverage \
-	widths programs format packages FORCE
+	widths programs format packages kernel kernel-variants kernel-test FORCE
 
 all: $(PROGRAM) $(B)/libtrapline.a $(AGENT_IMAGE)
 
@@ -196,6 +197,57 @@ NARROW_C := $(filter %.c,$(NARROW_SOURCES))
 widths: $(call objects,host,$(CORE_SOURCES)) $(call objects,agent,$(CORE_SOURCES)) \
 	$(call objects,host32,$(NARROW_SOURCES)) $(call objects,free32,$(NARROW_SOURCES))
 
+# ---- the kernel ----------------------------------------------------------------------------------------------------
+
+# Images are $(B)/kernel/NAME/: boot.elf, what QEMU boots, and kernel.elf, the same with names and lines. Of the names
+# below, 'make kernel' makes the first three; the rest are made by tests/kernel/variants.sh. WIDTH-FRAME-WITHOUT...: FRAME
+# is move or gap on i386 (docs/frames.md); without a room that the switches in kernel/traps.c leave out.
+KERNEL_ROOMS := ftrace kprobes kgdb
+KERNEL_IMAGES := 64 32 32-gap
+KERNEL_SWITCHED := $(foreach w,64 32,$(w)-no-ftrace $(w)-no-kprobes $(w)-no-kgdb $(w)-no-ftrace-no-kprobes \
+	$(w)-no-ftrace-no-kgdb $(w)-no-kprobes-no-kgdb $(w)-no-ftrace-no-kprobes-no-kgdb)
+KERNEL_VARIANTS := $(KERNEL_SWITCHED) 64-skip 32-skip 32-gap-skip
+kernel_width = $(firstword $(subst -, ,$(1)))
+kernel_frame = $(if $(filter 64,$(call kernel_width,$(1))),,$(if $(findstring -gap,$(1)),gap,move))
+kernel_sources = $(sort $(shell find kernel port/ring0 \( -name '*.c' -o -name '*.S' \) -not -path '*/$(if $(filter 64,$(1)),32,64)/*'))
+# A room is in if its core is there and the name does not say otherwise.
+kernel_rooms = $(foreach r,$(if $(wildcard core/ftrace.c),ftrace) $(if $(wildcard core/probe.c),kprobes) kgdb,$(if $(findstring -no-$(r),$(1)),,$(r)))
+kernel_switches = $(foreach r,$(KERNEL_ROOMS),-DKERNEL_$(shell echo $(r) | tr a-z A-Z)=$(if $(filter $(r),$(call kernel_rooms,$(1))),1,0))
+# What a switch decides is compiled once an image, all else once a width.
+KERNEL_SWITCHED_SOURCES := kernel/backtrace.c kernel/traps.c kernel/start.c kernel/panic.c kernel/32/int3.c kernel/64/int3.c port/ring0/32/entry.S
+kernel_of_room := kernel/ftrace%:ftrace kernel/trace%:ftrace kernel/probe%:kprobes kernel/kgdb%:kgdb
+kernel_out = $(foreach p,$(kernel_of_room),$(if $(filter $(lastword $(subst :, ,$(p))),$(call kernel_rooms,$(1))),,$(firstword $(subst :, ,$(p)))))
+# How the compiler leaves a place for ftrace: or -pg -mfentry -mrecord-mcount (in a folder O of its own).
+KERNEL_SITES ?= -fpatchable-function-entry=5
+KERNEL_FLAGS = $(FREESTANDING) -fno-pic -fno-pie -mno-red-zone -fno-omit-frame-pointer $(KERNEL_SITES) \
+	-m$(1) -Iarch/x86/$(1) -Iport/ring0/$(1) -Ikernel/$(1)
+
+$(foreach w,32 64,$(foreach s,.c .S,$(eval $(call compile,ring0-$(w),$$(call KERNEL_FLAGS,$(w)),$(s)))))
+$(foreach w,32 64,$(eval $(call archive,$(B)/ring0-$(w)/libcore.a,$(call objects,ring0-$(w),$(sort $(shell find core arch/x86/$(w) -name '*.[cS]'))))))
+
+define kernel_image_rules # name, width, frame
+$(B)/kernel/$(1)/kernel.elf: $(call objects,kernel/$(1),$(filter $(KERNEL_SWITCHED_SOURCES),$(call kernel_sources,$(2)))) \
+		$(call objects,ring0-$(2),$(filter-out $(KERNEL_SWITCHED_SOURCES) $(call kernel_out,$(1)) $(if $(filter gap,$(3)),port/ring0/32/move/%,port/ring0/32/gap/%),$(call kernel_sources,$(2)))) \
+		$(B)/ring0-$(2)/libcore.a kernel/kernel.lds kernel/symbols.sh
+	$$(call say,LD,$$@)
+	@mkdir -p $$(@D)
+	$$(Q)kernel/symbols.sh > $$(@D)/names.S && $$(CC) -m$(2) -c -o $$(@D)/names.o $$(@D)/names.S
+	$$(Q)$$(KERNEL_LINK) -m$(2) -o $$(@D)/first.elf $$(filter %.o,$$^) $$(@D)/names.o $(B)/ring0-$(2)/libcore.a
+	$$(Q)kernel/symbols.sh $$(@D)/first.elf > $$(@D)/names.S && $$(CC) -m$(2) -c -o $$(@D)/names.o $$(@D)/names.S
+	$$(Q)$$(KERNEL_LINK) -m$(2) -o $$@ $$(filter %.o,$$^) $$(@D)/names.o $(B)/ring0-$(2)/libcore.a
+	$$(Q)kernel/symbols.sh --check $$(@D)/first.elf $$@
+# QEMU's loader wants 32 bits.
+$(B)/kernel/$(1)/boot.elf: $(B)/kernel/$(1)/kernel.elf
+	$$(Q)$(OBJCOPY) --strip-debug $(if $(filter 64,$(2)),-O elf32-i386) $$< $$@
+endef
+KERNEL_LINK = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-T,kernel/kernel.lds
+$(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(foreach s,.c .S,$(eval $(call compile,kernel/$(i),$$(call KERNEL_FLAGS,$(call \
+	kernel_width,$(i))) $(addprefix -Iport/ring0/32/,$(call kernel_frame,$(i))) $(call kernel_switches,$(i)),$(s)))))
+$(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(eval $(call kernel_image_rules,$(i),$(call kernel_width,$(i)),$(call kernel_frame,$(i)))))
+
+kernel: $(KERNEL_IMAGES:%=$(B)/kernel/%/boot.elf)
+kernel-variants: $(KERNEL_VARIANTS:%=$(B)/kernel/%/boot.elf)
+
 # ---- verbs ---------------------------------------------------------------------------------------------------------
 
 help:
@@ -204,6 +256,7 @@ help:
 	@echo 'make test           everything: both compilers, all tests (installs what is missing)'
 	@echo 'make check          the fast part, under a minute; SAN=address,undefined with sanitizers'
 	@echo 'make tidy           the house rules: include arrows, lengths, names, the trap path, the tour, format'
+	@echo 'make kernel         the kernel for QEMU, $(O)/kernel/{64,32,32-gap}/boot.elf; make kernel-test boots and tries it'
 	@echo 'make model          the protocol model, and the edits that must break it'
 	@echo 'make fuzz           the parsers and the decoder, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench          what a traced call and a patched site cost'
@@ -242,6 +295,9 @@ check: all programs
 
 tidy:
 	$(Q)$(run_tests) $(filter tests/tidy/%,$(TEST_SCRIPTS))
+
+kernel-test: kernel
+	$(Q)$(run_tests) $(filter tests/kernel/%,$(TEST_SCRIPTS))
 
 model:
 	$(Q)O='$(abspath $(B))' $(call script,model/run)

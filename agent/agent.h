@@ -18,6 +18,10 @@ enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *si
 void tli_agent_disarm(struct tl_control *control);
 void tli_agent_disarm_guards(struct tl_control *control);
 
+/* shared.c. Moves the session's shared memory over that of the session before, if there is one; its address. NULL: it
+ * cannot be done, the session must not begin. */
+struct tl_control *tli_agent_settle(struct tl_boot *boot);
+
 /* threads.c. Looks whether a thread blocks SIGTRAP or SIGILL; waits a little for those that do for a moment. Returns
  * its id, or 0. */
 uint32_t tli_agent_blocked_thread(void);

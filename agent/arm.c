@@ -6,6 +6,7 @@
 #include <agent/agent.h>
 #include <core/place.h>
 #include <core/poke.h>
+#include <core/slab.h>
 #include <core/stub.h>
 #include <port/linux/linux.h>
 #include <regs.h>
@@ -25,29 +26,17 @@ struct batch {
     uint32_t entry_count;
 };
 
-/* Sites and shapes live for ever: they are taken from slabs. */
-struct slab {
-    uint8_t *next;
-    size_t left;
-};
-
-static struct slab slab;
-
-#define SLAB_BYTES (1u << 20)
-
-static void *slab_take(size_t size)
+/* Bytes of the text that a site's bytes were compared with, and those of them that it overwrites. */
+static uint8_t known_bytes(const struct tl_wire_site *spec)
 {
-    size = (size + 15) & ~(size_t)15;
-    if (slab.left < size) {
-        slab.next = tl_port_memory(SLAB_BYTES);
-        slab.left = slab.next ? SLAB_BYTES : 0;
-        if (!slab.next)
-            return 0;
-    }
-    void *taken = slab.next;
-    slab.next += size;
-    slab.left -= size;
-    return taken;
+    return spec->tactic == TL_TACTIC_SHORT && spec->size < TLI_SITE_BYTES ? TLI_SITE_BYTES : spec->size;
+}
+
+static uint8_t written_bytes(const struct tl_wire_site *spec)
+{
+    if (spec->tactic == TL_TACTIC_TRAP)
+        return 1;
+    return spec->tactic == TL_TACTIC_SHORT && spec->size < TLI_SITE_BYTES ? spec->size : TLI_SITE_BYTES;
 }
 
 static uint8_t starts_of(const struct tl_wire_site *spec)
@@ -55,7 +44,7 @@ static uint8_t starts_of(const struct tl_wire_site *spec)
     uint8_t starts = 1;
     unsigned at = 0;
     struct tl_insn insn;
-    if (spec->tactic != TL_TACTIC_JUMP)
+    if (spec->tactic == TL_TACTIC_TRAP)
         return starts;
     while (at < TLI_SITE_BYTES && at < spec->size &&
            tl_insn_decode(&insn, spec->bytes + at, spec->size - at, TL_ARCH_MODE) == TL_OK) {
@@ -91,8 +80,10 @@ static enum tl_status make_stub(const struct batch *batch, const struct tl_wire_
     if (status != TL_OK)
         return status;
     uint32_t size = code.size;
-    if (site->size == 1)
+    if (spec->tactic == TL_TACTIC_TRAP)
         status = tli_place_near(site->address, size, &site->stub);
+    else if (site->size < TLI_SITE_BYTES)
+        status = tli_place_short(site->address, site->starts, spec->bytes, site->size, size, &site->stub);
     else
         status = tli_place_jump(site->address, site->starts, size, &site->stub);
     if (status != TL_OK)
@@ -113,7 +104,10 @@ static enum tl_status rename_stub(const struct tli_site *site, uint32_t function
     const struct tli_stub_shape *shape = site->shape;
     for (unsigned i = 0; i < 2u * shape->records; i++) {
         unsigned kind = i < 2 && shape->kind != TL_SITE_BODY ? TL_EVENT_ENTRY : TL_EVENT_EXIT;
-        uint32_t word = tli_event_word(kind, function);
+        uint32_t word = tli_event_word(kind, function), found;
+        __builtin_memcpy(&found, (const void *)(site->stub + shape->event[i]), sizeof(found));
+        if (found == word)
+            continue;
         enum tl_status status = tl_port_text_write(site->stub + shape->event[i], &word, sizeof(word));
         if (status != TL_OK)
             return status;
@@ -121,10 +115,22 @@ static enum tl_status rename_stub(const struct tli_site *site, uint32_t function
     return TL_OK;
 }
 
+/* A jump of which only a part is written leads where the rest of its bytes say. */
+static bool same_bytes(const struct tli_site *site, const struct tl_wire_site *spec)
+{
+    if ((site->new_bytes[0] == INT3) != (spec->tactic == TL_TACTIC_TRAP))
+        return false;
+    for (unsigned i = 0; spec->tactic == TL_TACTIC_SHORT && i < TLI_SITE_BYTES; i++)
+        if (site->old_bytes[i] != spec->bytes[i])
+            return false;
+    return true;
+}
+
 static struct tli_site *reuse(const struct tl_wire_site *spec, uint8_t size)
 {
     struct tli_site *site = tli_site_any((uintptr_t)spec->address);
-    if (!site || site->size != size || !site->shape || !tli_stub_matches(site->shape, spec) ||
+    if (!site || site->plain || site->size != size || !site->shape || !tli_stub_matches(site->shape, spec) ||
+        !same_bytes(site, spec) ||
         atomic_load_explicit(&site->state, memory_order_relaxed) != TLI_SITE_GONE) /* relaxed: ours to write */
         return 0;
     return rename_stub(site, spec->function) == TL_OK ? site : 0;
@@ -137,27 +143,27 @@ static void set_bytes(struct tli_site *site, const struct tl_wire_site *spec)
         site->old_bytes[i] = spec->bytes[i];
         site->new_bytes[i] = i == 0 ? JMP : (uint8_t)(distance >> 8 * (i - 1));
     }
-    if (site->size == 1)
+    if (spec->tactic == TL_TACTIC_TRAP)
         site->new_bytes[0] = INT3;
 }
 
 static enum tl_status add(struct batch *batch, const struct tl_wire_site *spec)
 {
-    uint8_t size = spec->tactic == TL_TACTIC_JUMP ? TLI_SITE_BYTES : 1, found[TL_SITE_MAX_BYTES];
+    uint8_t size = written_bytes(spec), known = known_bytes(spec), found[TL_SITE_MAX_BYTES];
     uintptr_t address = (uintptr_t)spec->address;
     if (spec->size == 0 || spec->size > TL_SITE_MAX_BYTES || spec->size < size || batch->count == batch->room)
         return TL_BAD_ARGUMENT;
-    if (tl_port_text_read(address, found, spec->size) != TL_OK)
+    if (tl_port_text_read(address, found, known) != TL_OK)
         return TL_NO_TEXT;
-    for (unsigned i = 0; i < spec->size; i++)
+    for (unsigned i = 0; i < known; i++)
         if (found[i] != spec->bytes[i])
             return TL_TEXT_DIFFERS;
     if (tli_site_overlaps(address, size))
         return TL_OVERLAP;
     struct tli_site *site = reuse(spec, size);
     if (!site) {
-        site = slab_take(sizeof(*site));
-        struct tli_stub_shape *shape = slab_take(sizeof(*shape));
+        site = tli_slab_take(sizeof(*site));
+        struct tli_stub_shape *shape = tli_slab_take(sizeof(*shape));
         if (!site || !shape)
             return TL_NO_MEMORY;
         site->address = address;
@@ -212,7 +218,7 @@ static void add_spec(struct batch *batch, struct tl_wire_site *spec)
 {
     size_t count = batch->count, fresh = batch->fresh_count;
     enum tl_status status = add(batch, spec);
-    if (status == TL_NO_MEMORY && spec->tactic == TL_TACTIC_JUMP && spec->kind != TL_SITE_GUARD) {
+    if (status == TL_NO_MEMORY && spec->tactic != TL_TACTIC_TRAP && spec->kind != TL_SITE_GUARD) {
         status = add_traps(batch, spec);
         if (status == TL_OK)
             spec->tactic = TL_TACTIC_TRAP;

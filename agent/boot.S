@@ -39,7 +39,7 @@ tl_agent_boot:
         .globl  tl_agent_params
         /* struct tl_boot; not in .bss: the tracer writes it before anything runs */
 tl_agent_params:
-        .zero   64
+        .zero   128
 
         .bss
         .balign 16

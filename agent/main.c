@@ -20,14 +20,16 @@ struct pollfd {
 void tl_agent_main(struct tl_boot *boot);
 
 /* The descriptors copied from the target would keep its pipes and sockets open: all but ours are closed at once. */
-static void close_others(int a, int b)
+static void close_others(const int keep[3])
 {
-    unsigned low = (unsigned)(a < b ? a : b), high = (unsigned)(a < b ? b : a);
-    if (low > 0)
-        tl_syscall3(TL_SYS_CLOSE_RANGE, 0, low - 1, 0);
-    if (high > low + 1)
-        tl_syscall3(TL_SYS_CLOSE_RANGE, low + 1, high - 1, 0);
-    tl_syscall3(TL_SYS_CLOSE_RANGE, high + 1, ~0u, 0);
+    for (unsigned from = 0, next; from != ~0u; from = next + 1) {
+        next = ~0u - 1;
+        for (int i = 0; i < 3; i++)
+            if (keep[i] >= 0 && (unsigned)keep[i] >= from && (unsigned)keep[i] < next)
+                next = (unsigned)keep[i];
+        if (next > from)
+            tl_syscall3(TL_SYS_CLOSE_RANGE, from, next - 1, 0);
+    }
 }
 
 static enum tl_status make_blocks(struct tl_boot *boot)
@@ -57,7 +59,6 @@ static enum tl_status start(struct tl_boot *boot, struct tl_control *control)
     if (control->magic != TL_CONTROL_MAGIC || control->version != TL_AGENT_VERSION ||
         control->ring_bytes < 2 * TL_CHUNK_BYTES || control->ring_bytes % TL_CHUNK_BYTES != 0)
         return TL_BAD_ARGUMENT;
-    tli_process_id = (uint32_t)tl_syscall0(TL_SYS_GETPID);
     control->agent_tid = tl_port_thread_id();
     tli_poke_count = (struct tli_poke_count){0};
     enum tl_status status = tli_text_open();
@@ -129,6 +130,11 @@ static void serve(struct tl_boot *boot, struct tl_control *control)
         long ready = tl_syscall3(TL_SYS_POLL, &poll, 1, POLL_MS);
         if (ready == 0 && tli_agent_alone())
             return; /* nobody left to trace: do not keep the process alive */
+        /* [W4] acquire: pairs with the release in send_agent_away(), port/linux/guard.c. */
+        if (atomic_load_explicit((_Atomic uint32_t *)&control->confined, memory_order_acquire)) {
+            stop(control);
+            return;
+        }
         if (ready <= 0)
             continue;
         char byte;
@@ -149,20 +155,39 @@ static void serve(struct tl_boot *boot, struct tl_control *control)
     }
 }
 
+/* A session that cannot begin leaves nothing large behind. Over memory of an earlier one a thread may still store. */
+static void forget(struct tl_boot *boot)
+{
+    if (boot->shared_before)
+        return;
+    tl_syscall2(TL_SYS_MUNMAP, boot->shared, boot->shared_bytes);
+    boot->shared = boot->shared_bytes = 0;
+}
+
 void tl_agent_main(struct tl_boot *boot)
 {
-    struct tl_control *control = (struct tl_control *)boot->shared;
+    struct tl_control *placed = (struct tl_control *)boot->shared;
     boot->resident = 2;
     tl_syscall2(TL_SYS_PRCTL, PR_SET_NAME, "trapline");
     tl_port_interrupts_off();
-    close_others(boot->command_fd, boot->answer_fd);
-    enum tl_status status = start(boot, control);
+    tli_process_id = (uint32_t)tl_syscall0(TL_SYS_GETPID);
+    struct tl_control *control = tli_agent_settle(boot);
+    int keep[3];
+    keep[0] = boot->command_fd;
+    keep[1] = boot->answer_fd;
+    keep[2] = boot->text_socket >= 0 ? tli_text_receive(boot->text_socket) : -1;
+    close_others(keep);
+    enum tl_status status = control ? start(boot, control) : TL_NO_MEMORY;
+    if (!control)
+        control = placed;
     control->status = status;
     if (status != TL_OK)
         boot->resident = 1;
     answer(boot);
     if (status == TL_OK)
         serve(boot, control);
+    else
+        forget(boot);
     boot->resident = 1;
     tli_text_close();
 }

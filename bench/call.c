@@ -4,7 +4,8 @@
  * -f traced`. Prints one line of medians in ns a call and their ratios. Run by bench/run.
  *
  *     untraced  a call of a function that is not selected
- *     traced    a call of a function of the same bytes that is: entry and exit recorded
+ *     traced    a call of a function of the same bytes that is: entry and exit recorded; also one that was compiled to
+ *               be patched
  *     floor     the untraced call, with two rdtsc and two 8-byte stores written by hand
  *
  * The functions' asm texts differ by a comment: compilers fold functions of the same text into one.
@@ -41,6 +42,13 @@ __attribute__((noinline)) int traced_prologue(int x)
     return x + 4;
 }
 
+/* With room left by the compiler: five one-byte nops, or one of five bytes. */
+__attribute__((noinline, patchable_function_entry(5))) int traced_sled(int x)
+{
+    __asm__ volatile("# traced_sled" : "+r"(x));
+    return x + 5;
+}
+
 static uint64_t slots[4096];
 
 static inline uint64_t stamp(void)
@@ -62,7 +70,7 @@ static double now_ns(void)
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
 }
 
-enum { UNTRACED, TRACED, FLOOR, UNTRACED_PROLOGUE, TRACED_PROLOGUE, KINDS };
+enum { UNTRACED, TRACED, FLOOR, UNTRACED_PROLOGUE, TRACED_PROLOGUE, TRACED_SLED, KINDS };
 
 static double run(int kind)
 {
@@ -81,6 +89,9 @@ static double run(int kind)
             break;
         case TRACED_PROLOGUE:
             x = traced_prologue(x);
+            break;
+        case TRACED_SLED:
+            x = traced_sled(x);
             break;
         default:
             store(2 * i, stamp());
@@ -115,5 +126,6 @@ int main(void)
     printf("with a prologue of pushes: untraced %.2f  traced %.2f ns; (traced - untraced)/(floor - bare) %.3f\n",
            ns[UNTRACED_PROLOGUE][m], ns[TRACED_PROLOGUE][m],
            (ns[TRACED_PROLOGUE][m] - ns[UNTRACED_PROLOGUE][m]) / (floor - ns[UNTRACED][m]));
+    printf("with a sled: traced %.2f ns; traced/floor %.3f\n", ns[TRACED_SLED][m], ns[TRACED_SLED][m] / floor);
     return 0;
 }

@@ -12,8 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tracer/progress.h>
 
-enum { OPTION_JSON = 256, NEAREST = 3, REASONS_MAX = 32 };
+enum { OPTION_JSON = 256, OPTION_TACTIC, NEAREST = 3, REASONS_MAX = 32 };
 
 struct list {
     const char *target;
@@ -33,7 +34,6 @@ struct coverage {
     size_t reason_count;
 };
 
-static const char *const tactics[] = {"none", "sled", "jump", "short", "trap"};
 static const char *const exit_ways[] = {"none", "site", "hook", "trap"};
 
 static const char usage[] = "Usage: trapline list [options] PID | FILE [GLOB...]\n"
@@ -42,6 +42,7 @@ static const char usage[] = "Usage: trapline list [options] PID | FILE [GLOB...]
                             "  -x, --exclude [MODULE:]GLOB  not these; wins; repeatable\n"
                             "  -l, --libs                   of a process: functions of its shared libraries too\n"
                             "      --json                   JSON instead of a table\n"
+                            "      --color WHEN, -v, -q     as everywhere: a list is the same with any of them\n"
                             "  -h, --help                   this text\n";
 
 static bool append(const char ***list, size_t *count, const char *pattern)
@@ -62,15 +63,21 @@ static int fail(const char *sentence)
 
 static bool parse(struct list *list, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"func", required_argument, NULL, 'f'}, {"exclude", required_argument, NULL, 'x'},
-        {"libs", no_argument, NULL, 'l'},       {"json", no_argument, NULL, OPTION_JSON},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
-    bool ok = true;
-    int option;
+    static const struct option names[] = {{"func", required_argument, NULL, 'f'},
+                                          {"exclude", required_argument, NULL, 'x'},
+                                          {"libs", no_argument, NULL, 'l'},
+                                          {"json", no_argument, NULL, OPTION_JSON},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"color", required_argument, NULL, 'c'},
+                                          {"verbose", no_argument, NULL, 'v'},
+                                          {"quiet", no_argument, NULL, 'q'},
+                                          {"tactic", required_argument, NULL, OPTION_TACTIC},
+                                          {NULL, 0, NULL, 0}};
+    bool ok = true, color;
+    int option, tactic;
     optind = 0; /* begin anew, GNU's way */
     opterr = 0;
-    while (ok && (option = getopt_long(argc, argv, ":f:x:lh", names, NULL)) != -1) {
+    while (ok && (option = getopt_long(argc, argv, ":f:x:lvqh", names, NULL)) != -1) {
         if (option == 'f')
             ok = append(&list->filter.include, &list->filter.include_count, optarg);
         else if (option == 'x')
@@ -81,7 +88,14 @@ static bool parse(struct list *list, int argc, char **argv)
             list->json = true;
         else if (option == 'h')
             list->help = true;
-        else {
+        else if (option == 'c') {
+            if (!tl_view_color(optarg, &color))
+                return false;
+        } else if (option == OPTION_TACTIC) {
+            if ((tactic = tl_tactic_named(optarg)) <= 0)
+                return fail("--tactic is one of sled, jump, short, trap"), false;
+            list->filter.force = (uint8_t)tactic;
+        } else if (option != 'v' && option != 'q') { /* a list has no colours, and prints what it has */
             fprintf(stderr,
                     option == ':' ? "trapline: option '%s' needs a value ('trapline list --help' shows how)\n"
                                   : "trapline: 'list' has no option '%s' ('trapline list --help' shows all)\n",
@@ -107,10 +121,11 @@ static bool open_modules(struct list *list)
     list->modules = calloc(list->files.count, sizeof *list->modules);
     for (size_t i = 0; list->modules && i < list->files.count; i++) {
         const struct tl_list_file *file = &list->files.files[i];
+        tl_progress("planning '%s'", file->label ? file->label : file->path);
         struct tl_module *module = tl_module_open(file->path, file->label, error, sizeof error);
         if (module)
             list->modules[list->module_count++] = module;
-        else if (i == 0)
+        else if (tl_progress_end(), i == 0)
             return fail(error), false;
         else
             fprintf(stderr, "trapline: left out: %s\n", error);
@@ -170,7 +185,7 @@ static void print_json_function(const struct tl_module *module, const struct tl_
     printf(", \"module\": ");
     tl_text_json(stdout, module->name);
     printf(", \"address\": \"0x%" PRIx64 "\", \"size\": %" PRIu64 ", \"entry\": \"%s\", \"exits\": \"%s\", \"why\": ",
-           f->address, f->size, tactics[f->entry], exit_ways[f->exits]);
+           f->address, f->size, tl_tactic_names[f->entry], exit_ways[f->exits]);
     tl_text_json(stdout, f->why);
     putchar('}');
     free(name);
@@ -179,7 +194,7 @@ static void print_json_function(const struct tl_module *module, const struct tl_
 static void print_row(const struct tl_module *module, const struct tl_plan_function *f, bool with_module)
 {
     char *name = shown_name(module, f);
-    printf("%#14" PRIx64 " %8" PRIu64 "  %-5s  %-5s  %s%s%s", f->address, f->size, tactics[f->entry],
+    printf("%#14" PRIx64 " %8" PRIu64 "  %-5s  %-5s  %s%s%s", f->address, f->size, tl_tactic_names[f->entry],
            exit_ways[f->exits], with_module && f->name ? module->name : "", with_module && f->name ? ":" : "",
            name ? name : "");
     if (*f->why)
@@ -192,7 +207,11 @@ static void print_coverage(const struct coverage *c)
 {
     char text[32];
     printf("\n%s function%s: ", tl_text_count(text, c->functions), c->functions == 1 ? "" : "s");
+    if (c->entry[TL_TACTIC_SLED])
+        printf("%s by sled, ", tl_text_count(text, c->entry[TL_TACTIC_SLED]));
     printf("%s by jump, ", tl_text_count(text, c->entry[TL_TACTIC_JUMP]));
+    if (c->entry[TL_TACTIC_SHORT])
+        printf("%s by short jump, ", tl_text_count(text, c->entry[TL_TACTIC_SHORT]));
     printf("%s by trap, ", tl_text_count(text, c->entry[TL_TACTIC_TRAP]));
     printf("%s not\n", tl_text_count(text, c->entry[TL_TACTIC_NONE]));
     printf("their exits: %s by site, ", tl_text_count(text, c->exits[TL_EXITS_SITE]));
@@ -239,6 +258,7 @@ static int run(struct list *list)
         if (!tl_module_plan(list->modules[i]))
             return fail("out of memory");
     }
+    tl_progress_end();
     if (!selected) {
         say_no_match(list);
         return TL_VIEW_FAILED;

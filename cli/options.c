@@ -32,15 +32,15 @@ static bool complain(const char *what, const char *value, const char *hint)
     return false;
 }
 
-static bool parse_color(struct tl_view_options *options, const char *when)
+bool tl_view_color(const char *when, bool *color)
 {
     const char *term = getenv("TERM"), *none = getenv("NO_COLOR");
     if (strcmp(when, "always") == 0)
-        options->color = true;
+        *color = true;
     else if (strcmp(when, "never") == 0)
-        options->color = false;
+        *color = false;
     else if (strcmp(when, "auto") == 0)
-        options->color = isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb") != 0;
+        *color = isatty(STDOUT_FILENO) && !(none && *none) && term && strcmp(term, "dumb") != 0;
     else
         return complain("--color knows auto, always and never, not", when, "");
     return true;
@@ -78,7 +78,7 @@ static bool parse_one(struct tl_view_options *options, int letter, const char *v
         options->sort = value;
         return true;
     case 'c':
-        return parse_color(options, value);
+        return tl_view_color(value, &options->color);
     case 'j':
         options->json = true;
         return true;
@@ -103,7 +103,7 @@ bool tl_view_options_parse(struct tl_view_options *options, int argc, char **arg
         fprintf(stderr, "trapline: out of memory\n");
         return false;
     }
-    parse_color(options, "auto");
+    tl_view_color("auto", &options->color);
     optind = 0; /* glibc: begin anew, as other commands of this process may have parsed */
     opterr = 0;
     for (int letter; (letter = getopt_long(argc, argv, "+:d:f:x:t:D:hvq", long_options, NULL)) != -1;) {

@@ -6,14 +6,12 @@
 #include <cli/views.h>
 #include <ctype.h>
 #include <errno.h>
-#include <ftw.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <tracer/session.h>
-#include <unistd.h>
 #include <wire/control.h>
 
 #define BUFFER_DEFAULT (4u << 20)
@@ -27,21 +25,14 @@ struct request {
 };
 
 static const struct option long_options[] = {
-    {"pid", required_argument, NULL, 'p'},
-    {"func", required_argument, NULL, 'f'},
-    {"exclude", required_argument, NULL, 'x'},
-    {"libs", no_argument, NULL, 'l'},
-    {"data", required_argument, NULL, 'd'},
-    {"min-time", required_argument, NULL, 't'},
-    {"depth", required_argument, NULL, 'D'},
-    {"for", required_argument, NULL, 'F'},
-    {"buffer", required_argument, NULL, 'B'},
-    {"flight", no_argument, NULL, 'O'},
-    {"color", required_argument, NULL, 'c'},
-    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"pid", required_argument, NULL, 'p'},     {"func", required_argument, NULL, 'f'},
+    {"exclude", required_argument, NULL, 'x'}, {"libs", no_argument, NULL, 'l'},
+    {"data", required_argument, NULL, 'd'},    {"min-time", required_argument, NULL, 't'},
+    {"depth", required_argument, NULL, 'D'},   {"for", required_argument, NULL, 'F'},
+    {"buffer", required_argument, NULL, 'B'},  {"flight", no_argument, NULL, 'O'},
+    {"color", required_argument, NULL, 'c'},   {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},         {"tactic", required_argument, NULL, 'T'},
+    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
 static void usage(const char *verb)
@@ -59,6 +50,7 @@ static void usage(const char *verb)
            "      --for T                stop after T\n"
            "      --buffer SIZE          per thread (4M)\n"
            "      --flight               overwrite the oldest instead of dropping the newest\n"
+           "      --color WHEN           of what live shows: auto, always, never\n"
            "  -v, -q                     say more, say less\n",
            verb, verb);
 }
@@ -133,6 +125,7 @@ static int take_option(struct request *request, int option, const char *value)
 {
     struct tl_session_options *session = &request->session;
     long number;
+    bool color;
     switch (option) {
     case 'p':
         if (!parse_number(value, 1L << 30, &number))
@@ -169,7 +162,11 @@ static int take_option(struct request *request, int option, const char *value)
         return 0;
     case 'c':
         request->color = value;
-        return 0;
+        return tl_view_color(value, &color) ? 0 : TL_EXIT_TRAPLINE;
+    case 'T':
+        number = tl_tactic_named(value);
+        session->filter.force = (uint8_t)number;
+        return number > 0 ? 0 : wrong("--tactic", value, "sled, jump, short or trap");
     case 'v':
         session->verbose = 1;
         return 0;
@@ -210,52 +207,36 @@ static int parse(struct request *request, int argc, char **argv)
     return 0;
 }
 
-int tl_command_record(int argc, char **argv)
+/* Records; false: there is nothing more to do. */
+static bool record(struct request *request, const char *verb, int argc, char **argv, int *status)
 {
-    static struct request request;
     bool recorded;
     argv[0] = (char *)(uintptr_t) "trapline";
-    int status = parse(&request, argc, argv);
-    if (status || request.help) {
-        if (request.help)
-            usage("record");
-        return status;
+    *status = parse(request, argc, argv);
+    if (*status || request->help) {
+        if (request->help)
+            usage(verb);
+        return false;
     }
-    if (!request.session.directory)
-        request.session.directory = "trapline.data";
-    return tl_session_run(&request.session, &recorded);
+    if (!request->session.directory)
+        request->session.directory = "trapline.data";
+    *status = tl_session_run(&request->session, &recorded);
+    return recorded;
 }
 
-static int discard(const char *path, const struct stat *about, int type, struct FTW *where)
+int tl_command_record(int argc, char **argv)
 {
-    (void)about, (void)type, (void)where;
-    remove(path);
-    return 0;
+    struct request request = {0};
+    int status;
+    record(&request, "record", argc, argv, &status);
+    return status;
 }
 
 int tl_command_live(int argc, char **argv)
 {
     struct request request = {0};
-    char directory[] = "/tmp/trapline-XXXXXX", data[sizeof(directory) + 8];
-    bool recorded;
-    argv[0] = (char *)(uintptr_t) "trapline";
-    int status = parse(&request, argc, argv);
-    if (status || request.help) {
-        if (request.help)
-            usage("live");
-        return status;
-    }
-    bool keep = request.session.directory != NULL;
-    if (!keep) {
-        if (!mkdtemp(directory)) {
-            fprintf(stderr, "trapline: cannot make a directory in /tmp: %s\n", strerror(errno));
-            return TL_EXIT_TRAPLINE;
-        }
-        snprintf(data, sizeof(data), "%s/data", directory);
-        request.session.directory = data;
-    }
-    status = tl_session_run(&request.session, &recorded);
-    if (recorded) {
+    int status;
+    if (record(&request, "live", argc, argv, &status)) {
         char *replay[] = {"replay",
                           "-d",
                           (char *)(uintptr_t)request.session.directory,
@@ -264,7 +245,5 @@ int tl_command_live(int argc, char **argv)
                           NULL};
         tl_command_replay(request.color ? 5 : 3, replay);
     }
-    if (!keep)
-        nftw(directory, discard, 8, FTW_DEPTH | FTW_PHYS);
     return status;
 }

@@ -30,6 +30,9 @@ struct tl_view_options {
 bool tl_view_options_parse(struct tl_view_options *options, int argc, char **argv, const char *known);
 void tl_view_options_free(struct tl_view_options *options);
 
+/* --color WHEN; false: said on standard error. */
+bool tl_view_color(const char *when, bool *color);
+
 /* Names of a recording's functions as people write them; made when first asked for. */
 struct tl_view_names {
     const struct tl_trace *trace;

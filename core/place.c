@@ -195,20 +195,9 @@ static bool search_low(uintptr_t base, const struct choice *one, const struct ch
     return false;
 }
 
-static bool search(uintptr_t from, uint8_t starts, uint32_t size, uintptr_t *stub)
+/* The first place among the choices; the low half begins at first where there is a choice. */
+static bool search(uintptr_t from, const struct choice *byte, uint32_t first, uint32_t size, uintptr_t *stub)
 {
-    unsigned kind = starts >> 1 & 15;
-    struct choice byte[4];
-    if (hint.hopeless[kind] == from / HOPELESS_STEP)
-        return false;
-    for (unsigned i = 0; i < 4; i++) {
-        bool start = kind >> i & 1;
-        byte[i] = (struct choice){start ? traps_low : 0, start ? sizeof(traps_low) : 256, 0};
-    }
-    byte[3].list = kind & 8 ? traps_top : free_top;
-    byte[3].count = kind & 8 ? sizeof(traps_top) : sizeof(free_top);
-    if (!byte[2].list)
-        byte[2].first = hint.second[kind];
     for (uint32_t top = 0; top < byte[3].count; top++) {
         for (uint32_t second = 0; second < byte[2].count; second++) {
             uint32_t upper = (uint32_t)chosen(&byte[3], top) << 24 | (uint32_t)chosen(&byte[2], second) << 16;
@@ -216,21 +205,53 @@ static bool search(uintptr_t from, uint8_t starts, uint32_t size, uintptr_t *stu
             /* Below address 0, or beyond the end of user addresses: not a place. */
             if ((upper >> 31) ? base > from : base < from)
                 continue;
-            uint32_t first = top == 0 && second == 0 ? hint.low[kind] : 0;
-            if (worth_trying(base) && search_low(base, &byte[1], &byte[0], size, first, stub)) {
-                hint.second[kind] = chosen(&byte[2], second);
-                hint.low[kind] = (uint16_t)(*stub - base);
+            if (worth_trying(base) && search_low(base, &byte[1], &byte[0], size, first, stub))
                 return true;
-            }
+            first = 0;
         }
     }
-    hint.hopeless[kind] = from / HOPELESS_STEP;
     return false;
+}
+
+static void choose_low(struct choice *byte, uint8_t starts)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        bool start = starts >> 1 >> i & 1;
+        byte[i] = (struct choice){start ? traps_low : 0, start ? sizeof(traps_low) : 256, 0};
+    }
 }
 
 enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uintptr_t *stub)
 {
-    return search(site + 5, starts, size, stub) ? TL_OK : TL_NO_MEMORY;
+    uintptr_t from = site + 5;
+    unsigned kind = starts >> 1 & 15;
+    struct choice byte[4];
+    if (hint.hopeless[kind] == from / HOPELESS_STEP)
+        return TL_NO_MEMORY;
+    choose_low(byte, starts);
+    byte[3].list = kind & 8 ? traps_top : free_top;
+    byte[3].count = kind & 8 ? sizeof(traps_top) : sizeof(free_top);
+    if (!byte[2].list)
+        byte[2].first = hint.second[kind];
+    if (!search(from, byte, hint.low[kind], size, stub)) {
+        hint.hopeless[kind] = from / HOPELESS_STEP;
+        return TL_NO_MEMORY;
+    }
+    hint.second[kind] = (uint8_t)((*stub - from) >> 16);
+    hint.low[kind] = (uint16_t)(*stub - from);
+    return TL_OK;
+}
+
+enum tl_status tli_place_short(uintptr_t site, uint8_t starts, const uint8_t *bytes, unsigned own, uint32_t size,
+                               uintptr_t *stub)
+{
+    struct choice byte[4];
+    choose_low(byte, starts);
+    for (unsigned i = own; i < 5; i++) {
+        byte[i - 1].list = &bytes[i];
+        byte[i - 1].count = 1;
+    }
+    return search(site + 5, byte, 0, size, stub) ? TL_OK : TL_NO_MEMORY;
 }
 
 enum tl_status tli_place_near(uintptr_t site, uint32_t size, uintptr_t *stub)

@@ -15,6 +15,11 @@
  * such place can be had. */
 enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uintptr_t *stub);
 
+/* The same for a jmp of which only the first own bytes, 1 to 4, are written: bytes own to 4 of the five at bytes stay
+ * and are the upper part of its displacement. */
+enum tl_status tli_place_short(uintptr_t site, uint8_t starts, const uint8_t *bytes, unsigned own, uint32_t size,
+                               uintptr_t *stub);
+
 /* The same where only nearness counts (an int3 site): within 2 GB of site. */
 enum tl_status tli_place_near(uintptr_t site, uint32_t size, uintptr_t *stub);
 

@@ -7,11 +7,10 @@
 #include <trapline/port.h>
 
 #define INT3 0xcc
-#define RUN_BYTES 4096 /* sites this near to each other are written in one go */
 
 struct tli_poke_count tli_poke_count;
 
-enum step { STEP_INT3, STEP_TAIL, STEP_HEAD };
+enum step { BEFORE, STEP_INT3, STEP_TAIL, STEP_HEAD };
 
 static const uint8_t *bytes_before(const struct tli_site *site, enum tli_poke_direction direction)
 {
@@ -35,70 +34,60 @@ bool tli_poke_verify(const struct tli_site *site, enum tli_poke_direction direct
     return true;
 }
 
-/* Changes in text, which holds the site's bytes, those that this step writes.
+/* The site's byte i after a step.
  *
  * A start inside the jmp holds, as long as the jmp stands, a byte that traps: an int3, or an invalid opcode. It is part
  * of the jmp, so it never changes together with the head: a core could run the jmp with the other byte in its
- * displacement. Arming it gets its final byte with the tail, disarming no int3 first. */
-static void edit(uint8_t *text, const struct tli_site *site, enum tli_poke_direction direction, enum step step)
+ * displacement. It changes with the tail, when nobody executes the jmp: to arm, to the byte that stays; to disarm, to
+ * an int3, since nothing but an int3 may be put in place of what others execute, and the other way round. */
+static uint8_t byte_after(const struct tli_site *site, unsigned i, enum tli_poke_direction direction, enum step step)
 {
-    const uint8_t *after = bytes_after(site, direction);
-    bool arm = direction == TLI_POKE_ARM;
-    for (unsigned i = 0; i < site->size; i++) {
-        bool inner = i != 0 && (site->starts >> i & 1);
-        enum step final = i == 0 ? STEP_HEAD : inner ? (arm ? STEP_TAIL : STEP_HEAD) : STEP_TAIL;
-        if (step == STEP_INT3 && (i == 0 || (inner && arm)))
-            text[i] = INT3;
-        else if (step == final)
-            text[i] = after[i];
+    uint8_t before = bytes_before(site, direction)[i], after = bytes_after(site, direction)[i];
+    bool inner = i != 0 && (site->starts >> i & 1), arm = direction == TLI_POKE_ARM;
+    switch (step) {
+    case BEFORE:
+        return before;
+    case STEP_INT3:
+        return i == 0 || (inner && arm) ? INT3 : before;
+    case STEP_TAIL:
+        return i == 0 || (inner && !arm) ? INT3 : after;
+    default:
+        return after;
     }
 }
 
-/* One run of neighbours, sites[0..count): read once, edited, written once. The bytes between sites are written back as
- * they are: nobody else writes text. */
-static enum tl_status write_run(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction,
-                                enum step step)
+/* Writes what the step changes, in one go, and nothing outside the site: others may write what lies around it. */
+static void write_site(const struct tli_site *site, enum tli_poke_direction direction, enum step step)
 {
-    static uint8_t run[RUN_BYTES + TLI_SITE_BYTES]; /* the text lock is held */
-    uintptr_t base = sites[0]->address;
-    size_t size = sites[count - 1]->address + sites[count - 1]->size - base;
-    enum tl_status status = tl_port_text_read(base, run, size);
-    if (status != TL_OK)
-        return status;
-    for (size_t i = 0; i < count; i++)
-        edit(run + (sites[i]->address - base), sites[i], direction, step);
-    return tl_port_text_write(base, run, size);
+    uint8_t bytes[TLI_SITE_BYTES];
+    unsigned first = site->size, end = 0;
+    for (unsigned i = 0; i < site->size; i++) {
+        bytes[i] = byte_after(site, i, direction, step);
+        if (bytes[i] != byte_after(site, i, direction, step - 1)) {
+            first = first < i ? first : i;
+            end = i + 1;
+        }
+    }
+    if (first < end)
+        (void)tl_port_text_write(site->address + first, bytes + first, end - first);
 }
 
 static void write_step(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction, enum step step)
 {
-    size_t first = 0;
-    while (first < count) {
-        uintptr_t page = sites[first]->address / RUN_BYTES;
-        size_t next = first + 1;
-        while (next < count && sites[next]->address / RUN_BYTES == page)
-            next++;
-        if (write_run(sites + first, next - first, direction, step) != TL_OK)
-            for (size_t i = first; i < next; i++) /* part of the run is unmapped: each for itself */
-                (void)write_run(sites + i, 1, direction, step);
-        first = next;
-    }
+    for (size_t i = 0; i < count; i++)
+        write_site(sites[i], direction, step);
     tl_port_serialize();
     tli_poke_count.serialisations++;
 }
 
-enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction, size_t *differs)
+void tli_poke_write(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction)
 {
+    if (count == 0)
+        return;
     for (size_t i = 0; i < count; i++) {
         TL_ASSERT(i == 0 || sites[i - 1]->address + sites[i - 1]->size <= sites[i]->address);
         TL_ASSERT(sites[i]->starts & 1);
-        if (!tli_poke_verify(sites[i], direction)) {
-            *differs = i;
-            return TL_TEXT_DIFFERS;
-        }
     }
-    if (count == 0)
-        return TL_OK;
 
     /* STEP 1 of 3, int3.  site: [CC] old [CC] old old   (taking out: [CC] new [trap] new new)
      * Who arrives at a start traps and is given the new meaning; who is past one runs old bytes to the next.
@@ -122,5 +111,15 @@ enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_po
             atomic_store_explicit(&sites[i]->state, TLI_SITE_GONE, memory_order_release);
     tli_site_wait();
     tli_poke_count.batches++;
+}
+
+enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction, size_t *differs)
+{
+    for (size_t i = 0; i < count; i++)
+        if (!tli_poke_verify(sites[i], direction)) {
+            *differs = i;
+            return TL_TEXT_DIFFERS;
+        }
+    tli_poke_write(sites, count, direction);
     return TL_OK;
 }

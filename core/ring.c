@@ -6,6 +6,7 @@
 #include <core/section.h>
 #include <trapline/port.h>
 #include <wire/event.h>
+#include <wire/image.h>
 
 struct tli_ring tli_ring;
 
@@ -173,8 +174,11 @@ static struct tli_thread *current(bool *foreign)
 {
     uintptr_t base = (uintptr_t)tl_port_thread_block();
     uintptr_t first = (uintptr_t)tli_ring.threads->block;
-    *foreign = base != 0 && (base < first || base >= first + sizeof(tli_ring.threads->block));
-    return base == 0 || *foreign ? 0 : (struct tli_thread *)base;
+    bool ours = base >= first && base < first + sizeof(tli_ring.threads->block);
+    /* The block of another build's agent, which has left: it is nobody's, and lies where nobody else's memory does. */
+    bool older = (uint64_t)base - TL_IMAGE_MEMORY < TL_IMAGE_MEMORY_BYTES;
+    *foreign = base != 0 && !ours && !older;
+    return ours ? (struct tli_thread *)base : 0;
 }
 
 /* The current thread's block, claimed if need be; NULL if it is not to record. *session: the one that runs. */
@@ -235,6 +239,9 @@ uint64_t *tli_ring_kept(void)
     struct tli_thread *led_to = current(&foreign);
     if (led_to && (tli_ring.kept[slot_of(led_to)] & TLI_KEPT_QUIET))
         return &tli_ring.kept[slot_of(led_to)];
+    if (led_to && tli_ring.threads->alive && led_to->pointer == tl_port_thread_pointer() &&
+        led_to->session == atomic_load_explicit(&tli_ring.session, memory_order_relaxed))
+        return &tli_ring.kept[slot_of(led_to)]; /* relaxed: nothing of the session is touched */
     uint64_t state = tl_port_interrupts_off();
     struct tli_thread *thread = thread_of_session(&session);
     if (!thread)
@@ -281,9 +288,6 @@ void tli_ring_start(struct tl_control *control, uint32_t session)
     for (uint32_t slot = 0; slot < TL_THREADS_MAX;
          slot++) /* blocks of the session before, or of the process we were forked from */
         atomic_store_explicit(&tli_ring.threads->block[slot].limit, 0, memory_order_relaxed);
-    for (uint32_t slot = 0; slot < TL_THREADS_MAX; slot++) /* a thread asleep in a stub since then will store there */
-        if (tli_ring.owner[slot] != 0)
-            tl_port_ring_open(tli_ring.chunks + (uintptr_t)slot * tli_ring.ring_bytes, tli_ring.ring_bytes);
     /* [R2] release: see slow(). */
     atomic_store_explicit(&tli_ring.session, session, memory_order_release);
 }

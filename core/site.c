@@ -2,24 +2,19 @@
  *
  * The site table. See site.h. The trap-side half is in section .text.trap and calls nothing outside it.
  */
+#include <core/epoch.h>
 #include <core/section.h>
 #include <core/site.h>
 #include <trapline/port.h>
 
 static _Atomic(struct tli_table *) table;
 
-/* Handlers inside, by epoch; the epoch is the low bit of turn. One counter a table, not a site: a trap costs
- * microseconds anyway. */
-static _Atomic uint32_t inside[2];
-static _Atomic uint32_t turn;
+/* Handlers inside. One counter a table, not a site: a trap costs microseconds anyway. */
+static struct tli_epoch epoch;
 
-TLI_TRAP struct tli_site *tli_site_find(uintptr_t address)
+/* How many sites begin at or below address. */
+TLI_TRAP static size_t count_to(const struct tli_table *now, uintptr_t address)
 {
-    /* [S1] acquire: the table's entries, and the sites they lead to, are seen filled.
-     * Pairs with the release in tli_site_publish(). Else: a trap reads a stale pointer. */
-    const struct tli_table *now = atomic_load_explicit(&table, memory_order_acquire);
-    if (!now)
-        return 0;
     size_t low = 0, high = now->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -28,40 +23,49 @@ TLI_TRAP struct tli_site *tli_site_find(uintptr_t address)
         else
             high = middle;
     }
-    if (low == 0)
-        return 0;
-    struct tli_site *site = now->sites[low - 1];
-    uintptr_t offset = address - site->address;
-    if (offset >= TLI_SITE_BYTES || !((site->starts | site->ghosts) >> offset & 1))
-        return 0;
-    return site;
+    return low;
 }
 
-/* A relaxed read of turn may be old by the time the counter goes up; tli_site_wait() turns twice for that reason. */
+/* [S2] acquire: what was written before the state was set is seen, for GONE the old bytes in the text. Pairs with the
+ * release of whoever sets it. */
+TLI_TRAP static bool gone(const struct tli_site *site)
+{
+    return TLI_SITE_MEANING(atomic_load_explicit(&site->state, memory_order_acquire)) == TLI_SITE_GONE;
+}
+
+TLI_TRAP struct tli_site *tli_site_find(uintptr_t address)
+{
+    /* [S1] acquire: the table's entries, and the sites they lead to, are seen filled. Pairs with the release in
+     * tli_site_publish(). Else: a trap reads a stale pointer.
+     * [E1] and sequentially consistent: see tli_epoch_enter(). */
+    const struct tli_table *now = atomic_load_explicit(&table, memory_order_seq_cst);
+    struct tli_site *late = 0;
+    for (size_t i = now ? count_to(now, address) : 0; i-- > 0;) {
+        struct tli_site *site = now->sites[i];
+        uintptr_t offset = address - site->address;
+        if (offset >= TLI_SITE_BYTES)
+            break;
+        if ((site->starts >> offset & 1) && !gone(site))
+            return site;
+        if ((site->starts | site->ghosts) >> offset & 1)
+            late = site;
+    }
+    return late;
+}
+
 TLI_TRAP unsigned tli_site_enter(void)
 {
-    unsigned cookie = atomic_load_explicit(&turn, memory_order_relaxed) & 1;
-    /* [S3] sequentially consistent: the count is up before the table is read. Pairs with the exchange of the table and
-     * the read of the counter in tli_site_wait(). Else: the old table is freed under this handler. */
-    atomic_fetch_add_explicit(&inside[cookie], 1, memory_order_seq_cst);
-    return cookie;
+    return tli_epoch_enter(&epoch);
 }
 
 TLI_TRAP void tli_site_leave(unsigned cookie)
 {
-    /* [S4] release: all reads of the table are done. Pairs with the acquire in tli_site_wait(). */
-    atomic_fetch_sub_explicit(&inside[cookie], 1, memory_order_release);
+    tli_epoch_leave(&epoch, cookie);
 }
 
 void tli_site_wait(void)
 {
-    for (int i = 0; i < 2; i++) {
-        /* [S3] see tli_site_enter(). */
-        uint32_t old = atomic_fetch_add_explicit(&turn, 1, memory_order_seq_cst) & 1;
-        /* [S4] acquire: see tli_site_leave(). */
-        while (atomic_load_explicit(&inside[old], memory_order_acquire) != 0)
-            tl_port_relax();
-    }
+    tli_epoch_wait(&epoch);
 }
 
 const struct tli_table *tli_site_table(void)
@@ -71,93 +75,67 @@ const struct tli_table *tli_site_table(void)
 
 struct tli_site *tli_site_any(uintptr_t address)
 {
-    struct tli_site *site = tli_site_find(address);
-    return site && site->address == address ? site : 0;
-}
-
-static bool gone(const struct tli_site *site)
-{
-    /* relaxed: only the poke side writes it */
-    return atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_GONE;
-}
-
-static bool overlap(const struct tli_site *a, const struct tli_site *b)
-{
-    return a->address < b->address + b->size && b->address < a->address + a->size;
+    const struct tli_table *now = tli_site_table();
+    size_t count = now ? count_to(now, address) : 0;
+    return count && now->sites[count - 1]->address == address ? now->sites[count - 1] : 0;
 }
 
 bool tli_site_overlaps(uintptr_t address, size_t size)
 {
     const struct tli_table *now = tli_site_table();
-    size_t low = 0, high = now ? now->count : 0;
-    while (low < high) { /* the first site that ends behind address */
-        size_t middle = low + (high - low) / 2;
-        if (now->sites[middle]->address + now->sites[middle]->size <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; now && low < now->count && now->sites[low]->address < address + size; low++)
-        if (!gone(now->sites[low]))
+    for (size_t i = now ? count_to(now, address + size - 1) : 0; i-- > 0;) {
+        const struct tli_site *site = now->sites[i];
+        if (site->address + TLI_SITE_BYTES <= address)
+            break;
+        if (site->address + site->size > address && !gone(site))
             return true;
+    }
     return false;
 }
 
-/* A trap that was fetched from a tombstone may come when another site has its place. */
-static void inherit(struct tli_site *site, const struct tli_site *tombstone)
+static bool fits(struct tli_site *const *sites, size_t i)
 {
-    unsigned starts = tombstone->starts | tombstone->ghosts;
-    if (tombstone->address >= site->address)
-        starts <<= tombstone->address - site->address;
-    else
-        starts >>= site->address - tombstone->address;
-    site->ghosts |= (uint8_t)(starts & ((1u << TLI_SITE_BYTES) - 1));
+    const struct tli_site *site = sites[i];
+    return (i == 0 || sites[i - 1]->address + sites[i - 1]->size <= site->address) &&
+           !tli_site_overlaps(site->address, site->size);
 }
 
-/* Merges a and b into out; out == NULL only checks. */
-static enum tl_status merge(const struct tli_table *a, struct tli_site *const *b, size_t count, struct tli_table *out)
+/* Merges a and b into out. A tombstone at the address of a new site is dropped, with its starts kept: a trap that was
+ * fetched from it may come when the other has its place. Tombstones at other addresses stay, overlapping or not. */
+static void merge(const struct tli_table *a, struct tli_site *const *b, size_t count, struct tli_table *out)
 {
     size_t i = 0, k = 0, n = 0, have = a ? a->count : 0;
     while (i < have || k < count) {
-        if (i < have && k < count && overlap(a->sites[i], b[k])) {
-            if (!gone(a->sites[i]))
-                return TL_OVERLAP;
-            if (out)
-                inherit(b[k], a->sites[i]);
+        bool same = i < have && k < count && a->sites[i]->address == b[k]->address;
+        if (same) {
+            b[k]->ghosts |= a->sites[i]->starts | a->sites[i]->ghosts;
             i++;
-            continue;
         }
-        bool old_first = k == count || (i < have && a->sites[i]->address < b[k]->address);
-        struct tli_site *next = old_first ? a->sites[i++] : b[k++];
-        if (!old_first && k < count && overlap(next, b[k]))
-            return TL_OVERLAP;
-        if (out)
-            out->sites[n] = next;
-        n++;
+        bool old_first = !same && (k == count || (i < have && a->sites[i]->address < b[k]->address));
+        out->sites[n++] = old_first ? a->sites[i++] : b[k++];
     }
-    if (out)
-        out->count = n;
-    return TL_OK;
+    out->count = n;
 }
 
 enum tl_status tli_site_publish(struct tli_site *const *sites, size_t count)
 {
     struct tli_table *old = atomic_load_explicit(&table, memory_order_relaxed); /* relaxed: ours to write */
-    enum tl_status status = merge(old, sites, count, 0);
-    if (status != TL_OK)
-        return status;
-    size_t room = sizeof(struct tli_table) + ((old ? old->count : 0) + count) * sizeof(struct tli_site *);
-    struct tli_table *merged = tl_port_memory(room);
-    if (!merged)
-        return TL_NO_MEMORY;
-    merged->room = room;
-    merge(old, sites, count, merged);
-    /* [S1] release, and sequentially consistent for [S3]: the sites are filled before the table is seen. Pairs with the
-     * acquire in tli_site_find(). */
-    atomic_store_explicit(&table, merged, memory_order_seq_cst);
-    if (old) {
-        tli_site_wait();
-        tl_port_memory_free(old, old->room);
+    for (size_t i = 0; i < count; i++)
+        if (!fits(sites, i))
+            return TL_OVERLAP;
+    if (count) {
+        size_t room = sizeof(struct tli_table) + ((old ? old->count : 0) + count) * sizeof(struct tli_site *);
+        struct tli_table *merged = tl_port_memory(room);
+        if (!merged)
+            return TL_NO_MEMORY;
+        merged->room = room;
+        merge(old, sites, count, merged);
+        /* [S1] release: the sites are filled before the table is seen. Pairs with the acquire in tli_site_find().
+         * [E1] and sequentially consistent: see tli_epoch_enter(). */
+        atomic_store_explicit(&table, merged, memory_order_seq_cst);
     }
+    tli_site_wait();
+    if (count && old)
+        tl_port_memory_free(old, old->room);
     return TL_OK;
 }

@@ -24,33 +24,50 @@
 
 #define TLI_SITE_BYTES 5 /* at most so many bytes of the text are overwritten */
 
+/* What a trap in a site means: where its thread goes on. */
 enum tli_site_state {
-    TLI_SITE_LEAVING,  /* being taken out: a trap is given the old meaning, start 0's copy without the record */
-    TLI_SITE_STANDING, /* armed, or being armed: a trap is given the new meaning */
-    TLI_SITE_GONE,     /* the old bytes are back on every core */
+    TLI_SITE_LEAVING,  /* STUB, being taken out: start 0's copy in the stub, without the record */
+    TLI_SITE_STANDING, /* STUB, armed, or being armed: the stub */
+    TLI_SITE_GONE,     /* the old bytes are back on every core: the text decides */
+    TLI_SITE_NOP,      /* behind the site */
+    TLI_SITE_CALL,     /* target, with the address behind the site pushed */
+    TLI_SITE_JMP,      /* target */
+    TLI_SITE_INT3,     /* nothing: an int3 that belongs to the next in order */
 };
+
+/* In a state: which of the two targets. The other one may be filled meanwhile, so a trap never sees half of a change.
+ */
+#define TLI_SITE_SECOND 0x80u
+#define TLI_SITE_MEANING(state) ((enum tli_site_state)((state) & ~TLI_SITE_SECOND))
 
 struct tli_site {
     uintptr_t address;
-    uintptr_t stub;                 /* where the new code leads: the first byte's new meaning */
+    union {
+        struct {                          /* STUB */
+            uintptr_t stub;               /* where the new code leads: the first byte's new meaning */
+            struct tli_stub_shape *shape; /* what the stub was made from; core/stub.c */
+        };
+        uintptr_t target[2]; /* CALL, JMP: see TLI_SITE_SECOND */
+    };
     uint16_t label[TLI_SITE_BYTES]; /* offset in the stub of the copy of the instruction that began at byte i */
     uint8_t old_bytes[TLI_SITE_BYTES];
     uint8_t new_bytes[TLI_SITE_BYTES];
-    uint8_t size;                 /* bytes overwritten: 1 (an int3 that stays) or 5 (a jmp) */
-    uint8_t starts;               /* bit i: byte i begins an instruction in the old or in the new code */
-    uint8_t ghosts;               /* the same, of sites taken out that this one has replaced in the table */
-    _Atomic uint8_t state;        /* enum tli_site_state */
-    uint8_t guard;                /* 1: holds a guarded system call, stays when the functions' sites go */
-    struct tli_stub_shape *shape; /* what the stub was made from; core/stub.c */
+    uint8_t size;          /* bytes overwritten, 1 to 5 */
+    uint8_t starts;        /* bit i: byte i begins an instruction in the old or in the new code */
+    uint8_t ghosts;        /* the same, of sites at this address that this one has replaced in the table */
+    _Atomic uint8_t state; /* enum tli_site_state, and TLI_SITE_SECOND */
+    uint8_t guard;         /* 1: holds a guarded system call, stays when the functions' sites go */
+    uint8_t plain;         /* 1: made by tl_poke(): no stub, one start */
 };
 
 struct tli_table {
     size_t count;
     size_t room;              /* bytes of memory, this header included */
-    struct tli_site *sites[]; /* sorted by address, no two overlap */
+    struct tli_site *sites[]; /* sorted by address, no two at one address; only those that are gone overlap others */
 };
 
-/* The site whose overwritten bytes hold address at an instruction start, or NULL. Trap side. */
+/* The site whose overwritten bytes hold address at an instruction start, one that stands before one that is gone, or
+ * NULL. Trap side. */
 struct tli_site *tli_site_find(uintptr_t address);
 
 /* The site that begins at address, standing or not, or NULL. Poke side. */
@@ -59,9 +76,10 @@ struct tli_site *tli_site_any(uintptr_t address);
 /* True if a standing site overlaps the size bytes at address. Poke side. */
 bool tli_site_overlaps(uintptr_t address, size_t size);
 
-/* Merges count sites, sorted by address, into the table and publishes it. A tombstone that a new site overlaps is
- * dropped; a site that overlaps a standing one: TL_OVERLAP, nothing changed. The sites' memory belongs to the table
- * from then on. Poke side. TL_NO_MEMORY. */
+/* Merges count sites, sorted by address, into the table and publishes it; then no handler is inside that saw the table,
+ * or a site's state, as it was before. A site takes the place of a tombstone at the same address; one that overlaps a
+ * standing site: TL_OVERLAP, nothing changed. The sites' memory belongs to the table from then on. Poke side.
+ * TL_NO_MEMORY. */
 enum tl_status tli_site_publish(struct tli_site *const *sites, size_t count);
 
 /* The table as published, for the poke side. NULL: no site yet. */

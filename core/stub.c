@@ -109,6 +109,8 @@ static void emit_insn(struct build *build, unsigned i)
     bool leaves = build->spec->exits >> i & 1;
     bool relative = insn->rel_size != 0;
     uintptr_t target = relative ? new_target(build, i, leaves) : 0;
+    if (insn->category == TL_INSN_NOP)
+        return; /* nothing to do, here or there */
     if (!leaves) {
         tli_move(code, insn, bytes, from, target);
     } else if (tli_falls_through(insn)) {
@@ -128,8 +130,10 @@ static void emit_guard(struct build *build)
     struct tli_code *code = build->code;
     const struct tl_guard_shape *guard = &tl_record_guard_shape;
     uint32_t at = code->size;
+    uintptr_t behind = (uintptr_t)build->spec->address + build->spec->size;
     tli_code_bytes(code, tl_record_guard, guard->size);
-    tli_code_jump(code, (uintptr_t)build->spec->address + build->spec->size);
+    tli_code_jump(code, behind - build->insn[build->spec->insns - 1].length);
+    tli_code_jump(code, behind);
     tli_code_patch(code, at + guard->call, code->size - (at + guard->call + 4));
     tli_code_bytes(code, (const uint8_t *)&build->target->guard, sizeof(uintptr_t));
 }
@@ -163,7 +167,8 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
     enum tl_status status = decode_window(&build);
     if (status != TL_OK)
         return status;
-    if (spec->kind == TL_SITE_GUARD && build.insn[spec->insns - 1].category != TL_INSN_SYSCALL)
+    if (spec->kind == TL_SITE_GUARD &&
+        (build.insn[spec->insns - 1].category != TL_INSN_SYSCALL || build.offset[spec->insns - 1] < TLI_SITE_BYTES))
         return TL_BAD_ARGUMENT;
     /* Twice: the first pass finds the labels that branches within the window need. Sizes do not depend on them. */
     struct tli_code count = {.address = code->address, .room = TLI_STUB_MAX_BYTES};

@@ -3,25 +3,33 @@
  * The first stage of a breakpoint: is it a site's, and where does its thread go on. See trap.h. Calls only within
  * .text.trap.
  */
+#include <core/emulate.h>
 #include <core/section.h>
 #include <core/site.h>
 #include <core/trap.h>
-#include <regs.h>
-#include <trapline/port.h>
 
-/* What a trap at offset in site means now: an address to go on at, or 0 when the text decides. */
-TLI_TRAP static uintptr_t meaning(struct tli_site *site, uintptr_t offset)
+/* Lets the thread go on where a trap at offset in site means now. False: the text decides, or another in order. */
+TLI_TRAP static bool go_on(struct tl_regs **regs, const struct tli_site *site, uintptr_t offset, uint8_t state)
 {
-    if (!(site->starts >> offset & 1))
-        return 0; /* of a site that stood here before */
-    /* [S2] acquire: with GONE the old bytes are in the text. Pairs with the release in tli_poke(). */
-    switch (atomic_load_explicit(&site->state, memory_order_acquire)) {
+    uintptr_t behind = site->address + site->size, target = site->target[state & TLI_SITE_SECOND ? 1 : 0];
+    switch (TLI_SITE_MEANING(state)) {
     case TLI_SITE_STANDING:
-        return offset == 0 ? site->stub : site->stub + site->label[offset];
+        (*regs)->ip = offset == 0 ? site->stub : site->stub + site->label[offset];
+        return true;
     case TLI_SITE_LEAVING:
-        return site->stub + site->label[offset];
+        (*regs)->ip = site->stub + site->label[offset];
+        return true;
+    case TLI_SITE_NOP:
+        (*regs)->ip = behind;
+        return true;
+    case TLI_SITE_JMP:
+        (*regs)->ip = target;
+        return true;
+    case TLI_SITE_CALL:
+        tli_emulate_call(regs, behind, target);
+        return true;
     default:
-        return 0;
+        return false;
     }
 }
 
@@ -29,14 +37,16 @@ TLI_TRAP bool tli_trap(struct tl_regs **regs, uintptr_t address)
 {
     bool mine = false;
     unsigned cookie = tli_site_enter();
-    struct tli_site *site = tli_site_find(address);
+    const struct tli_site *site = tli_site_find(address);
     if (site) {
         uintptr_t offset = address - site->address;
-        uintptr_t next = meaning(site, offset);
-        if (next == 0 && tl_port_text_byte(address) != 0xcc)
-            next = address; /* a late one: the int3 was fetched, then taken out before we looked. Run what is there. */
-        if (next != 0) {
-            (*regs)->ip = next;
+        bool ghost = !(site->starts >> offset & 1); /* of a site that stood here before */
+        /* [S2] acquire: with GONE the old bytes are in the text, else the target is filled. Pairs with the releases in
+         * tli_poke_write() and tl_poke(). */
+        uint8_t state = atomic_load_explicit(&site->state, memory_order_acquire);
+        mine = !ghost && go_on(regs, site, offset, state);
+        if (!mine && tl_port_text_byte(address) != 0xcc) {
+            (*regs)->ip = address; /* a late one: the int3 was fetched, then taken out. Run what is there. */
             mine = true;
         }
     }

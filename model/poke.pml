@@ -229,7 +229,8 @@ inline step_int3(arming)
 
 /* STEP 2 of 3, tail.  site: [CC] [CC new] [CC new]
  * Who arrives at a start still traps: nobody executes the bytes between. To arm, the inner starts get the byte that
- * traps for good: a jmp's displacement must be whole before its head. To disarm, they keep it until STEP 3.
+ * traps for good: a jmp's displacement must be whole before its head. To disarm, they get an int3, of which alone it is
+ * known that others may execute what it replaces, and what replaces it.
  * Sync after: every core sees the tail before a start can be executed again. */
 inline step_tail(arming)
 {
@@ -239,6 +240,7 @@ inline step_tail(arming)
         write(4, (arming -> NEW : OLD));
         if
         :: arming && INNER != INT3 && !INNER_EARLY -> write(1, INNER); write(3, INNER)
+        :: !arming && INNER != INT3 && INNER != NEW -> write(1, INT3); write(3, INT3)
         :: else
         fi
     :: else
@@ -486,7 +488,7 @@ inline handle()
     :: state[l] == INSIDE -> inside[cookie[l]]++; state[l] = FOUND
 #else
     :: state[l] == TRAPPED -> cookie[l] = turn; state[l] = ENTERING
-    :: state[l] == ENTERING -> inside[cookie[l]]++; state[l] = INSIDE /* [S3] */
+    :: state[l] == ENTERING -> inside[cookie[l]]++; state[l] = INSIDE /* [E1] */
     :: state[l] == INSIDE -> seen[l] = table; state[l] = FOUND        /* [S1] acquire */
 #endif
     :: state[l] == FOUND && (at[l] >= APP_INT3 || seen[l] == 0) ->

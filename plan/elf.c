@@ -163,7 +163,8 @@ static bool make_regions(struct tli_module *m)
         r->targets = calloc(words, 8);
         r->taken = calloc(words, 8);
         r->claimed = calloc(words, 8);
-        if (!r->starts || !r->targets || !r->taken || !r->claimed)
+        r->written = calloc(words, 8);
+        if (!r->starts || !r->targets || !r->taken || !r->claimed || !r->written)
             return false;
     }
     return true;
@@ -301,5 +302,6 @@ void tli_elf_close(struct tli_module *m)
         free(m->regions[i].targets);
         free(m->regions[i].taken);
         free(m->regions[i].claimed);
+        free(m->regions[i].written);
     }
 }

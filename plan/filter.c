@@ -74,9 +74,20 @@ static void apply(struct tl_module *module, const char *pattern, bool value)
             module->functions[i].selected = value;
 }
 
+const char *const tl_tactic_names[] = {"none", "sled", "jump", "short", "trap"};
+
+int tl_tactic_named(const char *name)
+{
+    for (int i = TL_TACTIC_NONE; i <= TL_TACTIC_TRAP; i++)
+        if (strcmp(tl_tactic_names[i], name) == 0)
+            return i;
+    return -1;
+}
+
 size_t tl_module_select(struct tl_module *module, const struct tl_filter *filter)
 {
     size_t count = 0;
+    module->force = filter->force;
     for (size_t i = 0; i < module->function_count; i++)
         module->functions[i].selected = filter->include_count == 0;
     for (size_t i = 0; i < filter->include_count; i++)

@@ -1,28 +1,41 @@
 /* SPDX-License-Identifier: MIT
  *
- * Guards: the places where the file itself asks the kernel for rt_sigaction, rt_sigprocmask, rt_sigpending,
- * rt_sigsuspend, prctl or execve, by a known run of instructions. Found by their bytes all over the executable
- * sections. Called by module.c.
+ * Guards: the places where the file itself asks the kernel for something that concerns SIGTRAP and SIGILL, or for a
+ * filter of system calls, by a known run of instructions: a number moved into eax, a few more, syscall. Found by their
+ * bytes all over the executable sections. And those where the number is a function's first argument: syscall() of the C
+ * libraries. Called by module.c.
  */
 #include <plan/decode.h>
 #include <plan/module.h>
 #include <plan/operands.h>
 #include <string.h>
 
-enum {
-    AFTER_MOV_MAX = 4,
-    SYS_RT_SIGACTION = 13,
-    SYS_RT_SIGPROCMASK = 14,
-    SYS_EXECVE = 59,
-    SYS_RT_SIGPENDING = 127,
-    SYS_RT_SIGSUSPEND = 130,
-    SYS_PRCTL = 157
+#define AFTER_MOV_MAX 7
+
+/* As port/linux/guard.c knows them. */
+static const uint16_t guarded[] = {
+    13,  /* rt_sigaction */
+    14,  /* rt_sigprocmask */
+    59,  /* execve */
+    127, /* rt_sigpending */
+    130, /* rt_sigsuspend */
+    157, /* prctl */
+    270, /* pselect6 */
+    271, /* ppoll */
+    281, /* epoll_pwait */
+    317, /* seccomp */
+    322, /* execveat */
+    333, /* io_pgetevents */
+    426, /* io_uring_enter */
+    441, /* epoll_pwait2 */
 };
 
-static bool guarded(uint8_t number)
+static bool is_guarded(uint16_t number)
 {
-    return number == SYS_RT_SIGACTION || number == SYS_RT_SIGPROCMASK || number == SYS_EXECVE ||
-           number == SYS_RT_SIGPENDING || number == SYS_PRCTL || number == SYS_RT_SIGSUSPEND;
+    for (size_t i = 0; i < sizeof guarded / sizeof *guarded; i++)
+        if (guarded[i] == number)
+            return true;
+    return false;
 }
 
 static bool writes_rax(const struct tli_operands *o)
@@ -37,7 +50,7 @@ static bool writes_rax(const struct tli_operands *o)
 }
 
 /* Length of a mov of a guarded number into eax or rax at b, or 0. */
-static unsigned mov_at(const uint8_t *b, size_t size, uint8_t *number)
+static unsigned mov_at(const uint8_t *b, size_t size, uint16_t *number)
 {
     unsigned at = 0;
     if (size < 7)
@@ -46,10 +59,21 @@ static unsigned mov_at(const uint8_t *b, size_t size, uint8_t *number)
         at = 1;
     else if (b[0] == 0x48 && b[1] == 0xc7 && b[2] == 0xc0)
         at = 3;
-    if (!at || !guarded(b[at]) || b[at + 1] || b[at + 2] || b[at + 3])
-        return 0;
-    *number = b[at];
-    return at + 4;
+    *number = (uint16_t)(b[at] | b[at + 1] << 8);
+    return at && is_guarded(*number) && !b[at + 2] && !b[at + 3] ? at + 4 : 0;
+}
+
+/* Length of an instruction at b that moves the first argument into eax or rax, or 0. */
+static unsigned mov_argument_at(const uint8_t *b, size_t size, uint16_t *number)
+{
+    static const char forms[][4] = {"\x48\x89\xf8", "\x48\x8b\xc7", "\x48\x63\xc7", "\x89\xf8", "\x8b\xc7"};
+    *number = TL_SITE_SYSCALL_ANY;
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        size_t length = strlen(forms[i]);
+        if (size >= length && memcmp(b, forms[i], length) == 0)
+            return (unsigned)length;
+    }
+    return 0;
 }
 
 static bool take_run(struct tl_wire_site *site, const uint8_t *bytes, size_t size, uint64_t address, unsigned mov_bytes)
@@ -70,6 +94,8 @@ static bool take_run(struct tl_wire_site *site, const uint8_t *bytes, size_t siz
             !tli_operands(&o, bytes + length - insn.length, size - (length - insn.length)) || writes_rax(&o))
             return false;
     }
+    if (length < TL_JUMP_BYTES + 2) /* the syscall stays in place */
+        return false;
     site->size = (uint8_t)length;
     site->insns = (uint8_t)insns;
     memcpy(site->bytes, bytes, length);
@@ -93,6 +119,8 @@ static void search_section(struct tli_module *m, const struct tli_section *secti
     for (size_t i = 0; i < size; i++) {
         struct tl_wire_site site = {.kind = TL_SITE_GUARD, .tactic = TL_TACTIC_JUMP, .address = section->start + i};
         unsigned mov = mov_at(bytes + i, size - i, &site.syscall_number);
+        if (!mov && tli_bit(region->starts, site.address - region->start))
+            mov = mov_argument_at(bytes + i, size - i, &site.syscall_number);
         if (!mov || target_inside(region, site.address) || !take_run(&site, bytes + i, size - i, site.address, mov))
             continue;
         TLI_PUSH(m, module->guards, module->guard_count, m->guard_capacity, site);

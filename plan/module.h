@@ -31,6 +31,7 @@ struct tli_region {
     uint64_t *targets; /* somebody may arrive here other than by falling through: a branch, a return, an unwinder */
     uint64_t *taken;   /* called directly, or its address is taken */
     uint64_t *claimed; /* part of a window */
+    uint64_t *written; /* overwritten by a site */
 };
 
 struct tli_section { /* executable ones only; sorted, not overlapping */
@@ -103,6 +104,7 @@ struct tli_facts { /* of functions[] with the same index */
     uint32_t exit_first, exit_count;
     uint32_t cold; /* first of its cold parts */
     uint32_t symbol_first, symbol_count;
+    uint32_t trapped; /* exits by an int3, of the last plan */
     uint8_t doubts;
     bool no_return; /* by its name */
     bool endless;   /* by its code: no way out of it was found */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The sites of the selected functions: an entry each, the branches back to it that are no calls, and the exits. Guards
- * are there first, then all entries, then the rest; whoever comes later and finds bytes taken gives way. Called by
- * tracer/ and cli/.
+ * are there first, then all entries, then the rest; whoever comes later and finds bytes taken gives way. Last, what
+ * would be an int3 is looked at again: it may still do with less room. Called by tracer/ and cli/.
  */
 #include <plan/decode.h>
 #include <plan/window.h>
@@ -11,16 +11,35 @@
 
 #define HELD_BACK 8
 
-struct tally { /* of one function's exits */
-    unsigned jump, trap, missing;
-};
-
 static bool push_site(struct tli_module *m, const struct tl_wire_site *site)
 {
     struct tl_module *module = m->module;
     TLI_PUSH(m, module->sites, module->site_count, m->site_capacity, *site);
     tli_window_claim(m, site);
     return !m->out_of_memory;
+}
+
+/* Takes a window in, after an int3 on each of its exits that control may come to past its start. */
+static void push_best(const struct tli_request *q, const struct tl_wire_site *jump)
+{
+    unsigned at = 0;
+    struct tli_insn insn;
+    for (unsigned i = 0; jump->tactic == TL_TACTIC_JUMP && i < jump->insns &&
+                         tli_decode(&insn, jump->bytes + at, jump->size - at, jump->address + at);
+         i++) {
+        struct tl_wire_site trap = {.address = jump->address + at, .function = jump->function, .kind = jump->kind};
+        bool marked = jump->exits >> i & 1 || jump->kind == TL_SITE_REDIRECT;
+        if (marked && tli_window_leaks(q, jump->address, trap.address)) {
+            trap.tactic = TL_TACTIC_TRAP;
+            trap.size = insn.length;
+            trap.insns = 1;
+            trap.exits = jump->exits >> i & 1;
+            memcpy(trap.bytes, jump->bytes + at, insn.length);
+            push_site(q->m, &trap);
+        }
+        at += insn.length;
+    }
+    push_site(q->m, jump);
 }
 
 static struct tli_request request_for(struct tli_module *m, uint32_t function, uint8_t kind, uint64_t address)
@@ -63,6 +82,20 @@ static bool record_in_guard(struct tl_module *module, uint32_t index, uint64_t s
     return false;
 }
 
+/* Does the window hold nothing but what a compiler leaves to be patched: no-ops, or XRay's jump over them. */
+static bool is_sled(const struct tl_wire_site *site)
+{
+    struct tli_insn insn;
+    uint64_t end = site->address + site->size;
+    for (uint64_t at = site->address; at < end; at += insn.length) {
+        if (!tli_decode(&insn, site->bytes + (at - site->address), end - at, at))
+            return false;
+        if (insn.class != TLI_NOP && !(at == site->address && insn.class == TLI_JUMP && insn.target == end))
+            return false;
+    }
+    return true;
+}
+
 /* An endbr64 stays where it is, and a loop that begins behind it is told from a call by TLI_EXIT_LOOP. Where only the
  * endbr64 can be had, an int3 on it will do. */
 static void plan_entry(struct tli_module *m, uint32_t index)
@@ -76,7 +109,9 @@ static void plan_entry(struct tli_module *m, uint32_t index)
     if (region && tli_decode(&first, region->bytes + (start - region->start), (size_t)f->size, start) &&
         first.class == TLI_ENDBR)
         start += first.length;
-    bool found = start < q.end && (tli_window_jump(&q, start, start, &site) || tli_window_trap(&q, start, &site));
+    uint8_t force = m->module->force;
+    bool found = start < q.end && ((force < TL_TACTIC_SHORT && tli_window_jump(&q, start, start, &site)) ||
+                                   tli_window_trap(&q, start, &site));
     if (!found && start != f->address)
         found = tli_window_trap(&q, f->address, &site);
     f->entry = TL_TACTIC_NONE;
@@ -87,6 +122,8 @@ static void plan_entry(struct tli_module *m, uint32_t index)
     }
     if (m->facts[index].doubts & TLI_DOUBT_ALL_EXITS)
         site.exits = 0;
+    if (site.tactic == TL_TACTIC_JUMP && force != TL_TACTIC_JUMP && is_sled(&site))
+        site.tactic = TL_TACTIC_SLED;
     f->entry = site.tactic;
     push_site(m, &site);
 }
@@ -114,21 +151,18 @@ static void plan_loops(struct tli_module *m, uint32_t index, const struct tl_wir
             continue;
         struct tli_request q = request_for(m, index, TL_SITE_REDIRECT, loop->address);
         if (tli_window_best(&q, loop->address, &site))
-            push_site(m, &site);
+            push_best(&q, &site);
     }
 }
 
-static void count_exit(struct tally *tally, const struct tl_wire_site *site)
-{
-    if (site->tactic == TL_TACTIC_JUMP)
-        tally->jump++;
-    else
-        tally->trap++;
-}
+/* How many exits of one function have a site, and how many can have none. */
+struct tally {
+    unsigned patched, missing;
+};
 
 static void plan_exits(struct tli_module *m, uint32_t index, const struct tl_wire_site *entry, struct tally *tally)
 {
-    const struct tli_facts *facts = &m->facts[index];
+    struct tli_facts *facts = &m->facts[index];
     struct tl_module *module = m->module;
     size_t first = module->site_count;
     const struct tl_wire_site entry_site = *entry;
@@ -142,14 +176,14 @@ static void plan_exits(struct tli_module *m, uint32_t index, const struct tl_wir
         if (exit->address >= entry_site.address && exit->address < entry_site.address + entry_site.size)
             held = &entry_site;
         struct tli_request q = request_for(m, index, TL_SITE_BODY, exit->address);
-        if (held) {
-            count_exit(tally, held);
-        } else if ((cold && cold->shared) || !tli_window_best(&q, exit->address, &site)) {
+        if (!held && ((cold && cold->shared) || !tli_window_best(&q, exit->address, &site))) {
             tally->missing++;
-        } else {
-            push_site(m, &site);
-            count_exit(tally, &site);
+            continue;
         }
+        tally->patched++;
+        facts->trapped += (held ? held : &site)->tactic == TL_TACTIC_TRAP;
+        if (!held)
+            push_best(&q, &site);
     }
 }
 
@@ -173,7 +207,7 @@ static const char *why_of(const struct tli_facts *facts, const struct tally *tal
             return reasons[i].why;
     if (tally->missing)
         return "an exit shares bytes with another site";
-    return tally->jump + tally->trap == 0 ? "never returns" : "";
+    return tally->patched == 0 ? "never returns" : "";
 }
 
 static void plan_rest(struct tli_module *m, uint32_t index, size_t entry)
@@ -186,7 +220,48 @@ static void plan_rest(struct tli_module *m, uint32_t index, size_t entry)
     if (!(facts->doubts & TLI_DOUBT_ALL_EXITS))
         plan_exits(m, index, &entry_site, &tally);
     f->why = why_of(facts, &tally);
-    f->exits = tally.trap ? TL_EXITS_TRAP : tally.jump ? TL_EXITS_SITE : TL_EXITS_NONE;
+    f->exits = tally.patched ? TL_EXITS_SITE : TL_EXITS_NONE;
+}
+
+/* Is this int3 one of push_best()'s, in the window of a jump that comes after it. */
+static bool is_second(const struct tl_module *module, size_t index)
+{
+    uint64_t address = module->sites[index].address;
+    for (size_t i = index + 1; i < module->site_count && i <= index + TL_SITE_MAX_INSNS; i++) {
+        const struct tl_wire_site *next = &module->sites[i];
+        if (next->tactic == TL_TACTIC_JUMP && address >= next->address && address < next->address + next->size)
+            return true;
+    }
+    return false;
+}
+
+/* Where there was no room for a jump but what stands behind can stay: a short one; or a jump for those who fall
+ * through. */
+static void improve(struct tli_module *m, size_t index)
+{
+    struct tl_module *module = m->module;
+    const struct tl_wire_site trap = module->sites[index];
+    struct tli_facts *facts = &m->facts[trap.function];
+    struct tli_request q = request_for(m, trap.function, trap.kind, trap.address);
+    struct tl_wire_site site;
+    struct tli_insn insn;
+    if (!tli_decode(&insn, trap.bytes, trap.size, trap.address) || insn.class == TLI_ENDBR)
+        return;
+    tli_window_release(m, &trap);
+    if (tli_window_short(&q, trap.address, &site)) {
+        facts->trapped -= trap.exits & 1;
+        if (trap.kind == TL_SITE_ENTRY)
+            module->functions[trap.function].entry = TL_TACTIC_SHORT;
+        if (facts->doubts & TLI_DOUBT_ALL_EXITS)
+            site.exits = 0;
+        module->sites[index] = site;
+        tli_window_claim(m, &site);
+    } else if (trap.kind != TL_SITE_ENTRY && tli_window_entered(&q, trap.address, &site)) {
+        module->sites[index] = module->sites[--module->site_count];
+        push_best(&q, &site);
+    } else {
+        tli_window_claim(m, &trap);
+    }
 }
 
 static int by_address(const void *a, const void *b)
@@ -210,8 +285,11 @@ static void begin(struct tli_module *m)
 {
     struct tl_module *module = m->module;
     module->site_count = 0;
-    for (size_t i = 0; i < m->region_count; i++)
-        memset(m->regions[i].claimed, 0, (size_t)((m->regions[i].end - m->regions[i].start) / 64 + 1) * 8);
+    for (size_t i = 0; i < m->region_count; i++) {
+        size_t map_bytes = (size_t)((m->regions[i].end - m->regions[i].start) / 64 + 1) * 8;
+        memset(m->regions[i].claimed, 0, map_bytes);
+        memset(m->regions[i].written, 0, map_bytes);
+    }
     for (size_t i = 0; i < module->guard_count; i++) {
         module->guards[i].function = 0;
         tli_window_claim(m, &module->guards[i]);
@@ -227,6 +305,7 @@ static void begin(struct tli_module *m)
         f->exits = TL_EXITS_NONE;
         f->why = "";
         f->site_first = f->site_count = 0;
+        m->facts[i].trapped = 0;
     }
 }
 
@@ -240,6 +319,13 @@ bool tl_module_plan(struct tl_module *module)
     size_t entries = module->site_count;
     for (size_t i = 0; i < entries && !m->out_of_memory; i++)
         plan_rest(m, module->sites[i].function, i);
+    bool improves = module->force != TL_TACTIC_JUMP && module->force != TL_TACTIC_TRAP;
+    for (size_t i = module->site_count; improves && i-- > 0;)
+        if (module->sites[i].tactic == TL_TACTIC_TRAP && !is_second(module, i))
+            improve(m, i);
+    for (size_t i = 0; i < module->function_count; i++)
+        if (m->facts[i].trapped)
+            module->functions[i].exits = TL_EXITS_TRAP;
     number_sites(module);
     return !m->out_of_memory;
 }

@@ -49,6 +49,7 @@ struct tl_module {
     struct tl_wire_site *guards; /* mov $nr,%eax ... syscall runs whole file; .function: 0, or index + 1 of the function
                                     that begins there */
     size_t guard_count;
+    uint8_t force; /* of the filter */
     void *internal;
 };
 
@@ -70,9 +71,14 @@ struct tl_filter {
     size_t include_count; /* 0: all */
     const char **exclude;
     size_t exclude_count;
+    uint8_t force; /* --tactic, for tests: enum tl_site_tactic, 0: the cheapest. Where it cannot be had, another one. */
 };
 
-/* Sets .selected of every function; returns how many are selected. */
+/* What list and --tactic call an enum tl_site_tactic; -1: nothing is called name. */
+extern const char *const tl_tactic_names[];
+int tl_tactic_named(const char *name);
+
+/* Sets .selected of every function, and .force; returns how many are selected. */
 size_t tl_module_select(struct tl_module *module, const struct tl_filter *filter);
 
 /* The up to max names of module nearest to the pattern (edit distance), best first; static until the module is

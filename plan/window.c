@@ -5,13 +5,20 @@
  *
  * The first five bytes of a window are overwritten: a known branch to one of bytes 1 to 4 would trap each time, so it
  * rules the window out. Bytes from the fifth on stay: who arrives there by a branch runs the original code, and would
- * miss the record of an exit, so in front of an exit no known branch may arrive there.
+ * miss the record of an exit, so in front of an exit no known branch may arrive there; where an unknown one may, the
+ * exit itself gets an int3 besides (tli_window_leaks()).
+ *
+ * Where there is no such window, the second choice is a short one (TL_TACTIC_SHORT): one to four bytes, with the bytes
+ * behind it left as they are and read as the upper part of the jump's displacement. They decide where the stub lies.
+ * The third choice is a jump that known branches lead into: who falls through gains, who branches traps as before.
  */
 #include <plan/decode.h>
 #include <plan/window.h>
 #include <string.h>
 
 #define INNER_NONE 99
+#define NEAR_TOP 0x10 /* 256 MB */
+#define LOWEST_PLACE 0x1000000
 
 /* The exit of the function at address, or NULL. */
 static const struct tli_exit *exit_at(const struct tli_module *m, uint32_t function, uint64_t address)
@@ -92,28 +99,61 @@ static bool acceptable(const struct tli_request *q, const struct tli_region *reg
 static void finish(const struct tli_request *q, const struct tli_region *region, uint8_t tactic,
                    struct tl_wire_site *site)
 {
+    unsigned known = tactic == TL_TACTIC_SHORT ? TL_JUMP_BYTES : site->size;
     site->kind = q->kind;
     site->function = q->function;
     site->tactic = tactic;
-    memcpy(site->bytes, region->bytes + (site->address - region->start), site->size);
+    memcpy(site->bytes, region->bytes + (site->address - region->start), known);
+}
+
+/* Takes instructions from site->address on that may be taken, until a jump and the instruction at through have room;
+ * for a short window less than a jump, and none that a known branch leads to but the first. True: the instruction at
+ * through is among them. */
+static bool gather(const struct tli_request *q, const struct tli_region *region, uint64_t through, bool is_short,
+                   struct tl_wire_site *site)
+{
+    const struct tli_section *section = tli_section_at(q->m, site->address);
+    uint64_t address = site->address, at = address;
+    for (; section && (at < address + TL_JUMP_BYTES || at <= through); at = address + site->size) {
+        struct tli_insn insn;
+        if ((is_short && at != address && tli_bit(region->targets, at - region->start)) ||
+            !decode_at(region, at, section->end, &insn) || !acceptable(q, region, &insn, at, at == address) ||
+            any_bit(region->claimed, region, at, at + insn.length) ||
+            (is_short && at != address && site->size + insn.length >= TL_JUMP_BYTES) || !add(q, site, at, &insn))
+            break;
+    }
+    return at > through;
 }
 
 bool tli_window_jump(const struct tli_request *q, uint64_t address, uint64_t through, struct tl_wire_site *site)
 {
     const struct tli_region *region = tli_region_at(q->m, address);
-    const struct tli_section *section = tli_section_at(q->m, address);
     *site = (struct tl_wire_site){.address = address};
-    if (!region || !section)
-        return false;
-    for (uint64_t at = address; at < address + TL_JUMP_BYTES || at <= through; at = address + site->size) {
-        struct tli_insn insn;
-        if (!decode_at(region, at, section->end, &insn) || !acceptable(q, region, &insn, at, at == address) ||
-            any_bit(region->claimed, region, at, at + insn.length) || !add(q, site, at, &insn))
-            return false;
-    }
-    if (any_bit(region->targets, region, address + 1, address + TL_JUMP_BYTES))
+    if (!region || !gather(q, region, through, false, site) || site->size < TL_JUMP_BYTES ||
+        any_bit(region->targets, region, address + 1, address + TL_JUMP_BYTES))
         return false;
     finish(q, region, TL_TACTIC_JUMP, site);
+    return true;
+}
+
+/* Can a stub lie where a jump with this top byte in its displacement leads? Not near above, where the heap grows, and
+ * not below the first addresses. The agent will see whether the place is free. */
+static bool is_place(const struct tli_request *q, uint64_t address, uint8_t top)
+{
+    int64_t highest = (int64_t)address + TL_JUMP_BYTES + (int64_t)(int8_t)top * (1 << 24) + 0xffffff;
+    return top >= NEAR_TOP && (q->m->module->position_independent || highest > LOWEST_PLACE);
+}
+
+static bool short_at(const struct tli_request *q, const struct tli_region *region, uint64_t address, uint64_t through,
+                     struct tl_wire_site *site)
+{
+    *site = (struct tl_wire_site){.address = address};
+    if (address + TL_JUMP_BYTES > region->end || !gather(q, region, through, true, site) ||
+        site->size >= TL_JUMP_BYTES || any_bit(region->targets, region, address + 1, address + site->size) ||
+        any_bit(region->written, region, address + site->size, address + TL_JUMP_BYTES) ||
+        !is_place(q, address, region->bytes[address + TL_JUMP_BYTES - 1 - region->start]))
+        return false;
+    finish(q, region, TL_TACTIC_SHORT, site);
     return true;
 }
 
@@ -142,16 +182,23 @@ static unsigned inner_starts(const struct tl_wire_site *site)
     return count;
 }
 
-/* The proven instruction that ends where address begins; 0: none in this part. */
+/* The proven instruction that ends where address begins and goes on there; 0: none in this part. */
 static uint64_t before(const struct tli_request *q, const struct tli_region *region, uint64_t address)
 {
     for (uint64_t at = address - 1; at >= q->start && at + 15 >= address && at < address; at--) {
         struct tli_insn insn;
         if (tli_bit(region->starts, at - region->start) && decode_at(region, at, q->end, &insn) &&
             at + insn.length == address)
-            return at;
+            return insn.class == TLI_JUMP || insn.class == TLI_JUMP_INDIRECT || insn.class == TLI_RET ? 0 : at;
     }
     return 0;
+}
+
+bool tli_window_leaks(const struct tli_request *q, uint64_t start, uint64_t exit)
+{
+    const struct tli_region *region = tli_region_at(q->m, start);
+    return region && exit >= start + TL_JUMP_BYTES &&
+           (!q->certain || any_bit(region->targets, region, start + TL_JUMP_BYTES, exit + 1));
 }
 
 /* Fewer instruction starts inside the jump leave the agent more places for the stub. */
@@ -163,13 +210,11 @@ static bool best_jump(const struct tli_request *q, const struct tli_region *regi
         struct tl_wire_site site;
         if (any_bit(region->claimed, region, at, at + 1))
             break;
-        if (!q->certain && address - at >= TL_JUMP_BYTES)
-            break;
         /* beyond the bytes that are overwritten nobody may arrive between the window's start and the exit */
         if (address >= at + TL_JUMP_BYTES && any_bit(region->targets, region, at + TL_JUMP_BYTES, address + 1))
             break;
         if (tli_window_jump(q, at, address, &site)) {
-            unsigned inner = inner_starts(&site);
+            unsigned inner = inner_starts(&site) + (tli_window_leaks(q, at, address) ? TL_JUMP_BYTES : 0);
             if (inner < fewest) {
                 fewest = inner;
                 *best = site;
@@ -188,12 +233,67 @@ bool tli_window_best(const struct tli_request *q, uint64_t address, struct tl_wi
     const struct tli_region *region = tli_region_at(q->m, address);
     if (!region || !tli_bit(region->starts, address - region->start))
         return false;
-    return best_jump(q, region, address, site) || tli_window_trap(q, address, site);
+    bool jumps = q->m->module->force < TL_TACTIC_SHORT;
+    return (jumps && best_jump(q, region, address, site)) || tli_window_trap(q, address, site);
+}
+
+/* The more bytes of its own, the more places for the stub. */
+bool tli_window_short(const struct tli_request *q, uint64_t address, struct tl_wire_site *best)
+{
+    const struct tli_region *region = tli_region_at(q->m, address);
+    *best = (struct tl_wire_site){0};
+    for (uint64_t at = address; region && at && at + TL_JUMP_BYTES > address; at = before(q, region, at)) {
+        struct tl_wire_site site;
+        if (any_bit(region->claimed, region, at, at + 1))
+            break;
+        if (short_at(q, region, at, address, &site) && site.size > best->size)
+            *best = site;
+        if (q->kind == TL_SITE_ENTRY || tli_bit(region->targets, at - region->start))
+            break;
+    }
+    return best->size != 0;
+}
+
+/* A branch in the window could lead around in it, and trap each time. */
+static bool is_straight(const struct tli_insn *insn)
+{
+    return insn->class == TLI_OTHER || insn->class == TLI_NOP;
+}
+
+bool tli_window_entered(const struct tli_request *q, uint64_t address, struct tl_wire_site *site)
+{
+    const struct tli_region *region = tli_region_at(q->m, address);
+    uint64_t at = address;
+    while (region && (at = before(q, region, at)) != 0 && address - at < TL_SITE_MAX_BYTES) {
+        struct tli_insn insn;
+        *site = (struct tl_wire_site){.address = at};
+        if (!decode_at(region, at, q->end, &insn) || !is_straight(&insn))
+            break;
+        if (gather(q, region, address, false, site) && site->size >= TL_JUMP_BYTES) {
+            finish(q, region, TL_TACTIC_JUMP, site);
+            return true;
+        }
+    }
+    return false;
+}
+
+void tli_window_release(struct tli_module *m, const struct tl_wire_site *site)
+{
+    struct tli_region *region = tli_region_at(m, site->address);
+    for (unsigned i = 0; region && i < site->size && site->address + i < region->end; i++)
+        tli_bit_clear(region->claimed, site->address + i - region->start);
+    if (region)
+        tli_bit_clear(region->written, site->address - region->start);
 }
 
 void tli_window_claim(struct tli_module *m, const struct tl_wire_site *site)
 {
     struct tli_region *region = tli_region_at(m, site->address);
-    for (unsigned i = 0; region && i < site->size && site->address + i < region->end; i++)
+    unsigned known = site->tactic == TL_TACTIC_SHORT ? TL_JUMP_BYTES : site->size;
+    unsigned written = site->tactic == TL_TACTIC_TRAP ? 1 : site->size < TL_JUMP_BYTES ? site->size : TL_JUMP_BYTES;
+    for (unsigned i = 0; region && i < known && site->address + i < region->end; i++) {
         tli_bit_set(region->claimed, site->address + i - region->start);
+        if (i < written)
+            tli_bit_set(region->written, site->address + i - region->start);
+    }
 }

@@ -23,7 +23,15 @@ bool tli_window_jump(const struct tli_request *q, uint64_t address, uint64_t thr
 bool tli_window_trap(const struct tli_request *q, uint64_t address, struct tl_wire_site *site);
 /* The best window over the instruction at address: by a jump, beginning there or before, or else by a trap. */
 bool tli_window_best(const struct tli_request *q, uint64_t address, struct tl_wire_site *site);
-/* Its bytes are taken from now on. */
+/* A window of fewer bytes than a jump has, by TL_TACTIC_SHORT, over the instruction at address; an entry begins there.
+ */
+bool tli_window_short(const struct tli_request *q, uint64_t address, struct tl_wire_site *site);
+/* A window by a jump over the exit at address that known branches lead into: each of them traps, as by an int3. */
+bool tli_window_entered(const struct tli_request *q, uint64_t address, struct tl_wire_site *site);
+/* True if control may come to the exit past the jump at start without having been at one of its instructions. */
+bool tli_window_leaks(const struct tli_request *q, uint64_t start, uint64_t exit);
+/* Its bytes are taken from now on. Release: an int3's are not any more. */
 void tli_window_claim(struct tli_module *m, const struct tl_wire_site *site);
+void tli_window_release(struct tli_module *m, const struct tl_wire_site *site);
 
 #endif

@@ -14,6 +14,7 @@
 
 #define SLOTS (TL_CHUNK_BYTES / TL_EVENT_BYTES)
 #define HOLE_NS 200000000u /* so long a slot may stay reserved but unwritten */
+#define REAP_NS 50000000u  /* so long at a time ended threads are seen to */
 #define UNUSED_SLOTS 3     /* at most so many at a chunk's end are never reserved */
 
 /* What we know of the thread in a slot of the rings. */
@@ -35,6 +36,8 @@ struct tl_drain {
     struct tl_writer *writer;
     struct tl_filter_limits limits;
     bool filtering, other_namespace;
+    unsigned reap_next;    /* slot, modulo how many there are */
+    unsigned started_next; /* the same of tl_drain_started() */
     struct tl_drain_count count;
     struct thread thread[TL_THREADS_MAX];
 };
@@ -252,6 +255,26 @@ long tl_drain_run(struct tl_drain *drain)
     return taken;
 }
 
+int tl_drain_started(struct tl_drain *drain)
+{
+    int error = 0;
+    if (drain->agent->control->mode == TL_RING_FLIGHT)
+        return 0;
+    uint64_t until =
+        now_ns() + REAP_NS; /* thousands of new threads are thousands of files: some now, the others soon */
+    for (unsigned i = 0; i < TL_THREADS_MAX && !error && now_ns() < until; i++) {
+        unsigned slot = drain->started_next++ % TL_THREADS_MAX;
+        struct tl_ring *ring = tl_agent_ring(drain->agent, slot);
+        struct thread *thread = &drain->thread[slot];
+        if (load(&ring->head) - ring->tail != 1) /* [W1]; more: a complete one has a hole that may yet be filled */
+            continue;
+        error = meet(drain, thread, ring);
+        if (!error)
+            error = take(drain, thread, tl_agent_chunk(drain->agent, slot, ring->tail), SLOTS);
+    }
+    return error;
+}
+
 /* True if the thread that owns the ring is no more; threads: the living, as the target counts them. */
 static bool ended(const struct tl_ring *ring, const int64_t *threads, size_t count)
 {
@@ -271,7 +294,9 @@ int tl_drain_reap(struct tl_drain *drain)
         count = 0;
     for (size_t i = 0; i < count; i++)
         inner[i] = drain->other_namespace ? tl_process_number(drain->agent->pid, threads[i], "NSpid", 10) : threads[i];
-    for (unsigned slot = 0; slot < TL_THREADS_MAX && count && !error; slot++) {
+    uint64_t until = now_ns() + REAP_NS;
+    for (unsigned i = 0; i < TL_THREADS_MAX && count && !error && now_ns() < until; i++) {
+        unsigned slot = drain->reap_next++ % TL_THREADS_MAX;
         struct tl_ring *ring = tl_agent_ring(drain->agent, slot);
         if (load(&ring->state) != TL_RING_LIVE || ring->tid == 0 || !ended(ring, inner, count))
             continue;

@@ -20,7 +20,12 @@ struct tl_drain *tl_drain_new(struct tl_agent *agent, const struct tl_writer_ops
 /* Takes all complete chunks. Returns how many chunks, or a negative errno of the writer. */
 long tl_drain_run(struct tl_drain *drain);
 
-/* Gives the rings of threads that have ended to new ones. To be called now and then. 0 or a negative errno. */
+/* Takes what the chunks that are being written hold so far: should we be killed, it is on disk. To be called now and
+ * then. 0 or a negative errno. */
+int tl_drain_started(struct tl_drain *drain);
+
+/* Gives the rings of threads that have ended to new ones, as many as a short time allows. To be called now and then. 0
+ * or a negative errno. */
 int tl_drain_reap(struct tl_drain *drain);
 
 /* True if more than half of the rings have owners, so that it is time to see which of those have ended. */

@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <tracer/modules.h>
+#include <tracer/progress.h>
 #include <tracer/remote.h>
 #include <trapline/status.h>
 #include <unistd.h>
+
+#define OTHER_PART 64 /* a module of whose text more than this part differs from the file is not that file */
 
 static bool known(struct tl_modules *modules, const struct tl_mapping *mapping)
 {
@@ -63,12 +66,21 @@ static bool named(const struct tl_modules *modules, const char *name)
     return false;
 }
 
+/* What the kernel says of a file whose name is gone is no part of the name. A new string. */
+static char *name_of(const struct tl_mapping *mapping)
+{
+    static const char deleted[] = " (deleted)";
+    size_t length = strlen(mapping->path), cut = sizeof(deleted) - 1;
+    bool gone = length > cut && strcmp(mapping->path + length - cut, deleted) == 0;
+    return strndup(mapping->path, gone ? length - cut : length);
+}
+
 static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, uint64_t exe_inode, char *reason,
                 size_t size)
 {
     char path[4200];
     struct tl_loaded loaded = {.inode = mapping->inode, .text_start = mapping->start, .text_end = mapping->end};
-    tl_process_file(modules->pid, mapping, path, sizeof(path));
+    bool found = tl_process_file(modules->pid, mapping, path, sizeof(path));
     if (modules->count == modules->room) {
         size_t room = modules->room ? 2 * modules->room : 16;
         struct tl_loaded *more = realloc(modules->entry, room * sizeof(*more));
@@ -78,7 +90,22 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
         modules->room = room;
     }
     loaded.path = strdup(mapping->path);
-    loaded.module = find_bias(path, mapping, &loaded.bias) ? tl_module_open(path, mapping->path, reason, size) : NULL;
+    char *label = name_of(mapping);
+    if (!loaded.path || !label)
+        return false;
+    tl_progress("planning '%s'", label);
+    if (!found)
+        snprintf(
+            reason, size,
+            "cannot read the file that process %d has mapped as '%s': it is gone, or another has its name; run as root",
+            (int)modules->pid, label);
+    else if (!find_bias(path, mapping, &loaded.bias))
+        snprintf(reason, size, "cannot trace '%s': it is not mapped as its own headers say", label);
+    else
+        loaded.module = tl_module_open(path, label, reason, size);
+    free(label);
+    if (!found && mapping->inode != exe_inode)
+        fprintf(stderr, "trapline: left out: %s\n", reason);
     if (loaded.module) {
         loaded.selected = mapping->inode == exe_inode || modules->libraries || named(modules, loaded.module->name);
         if (loaded.selected)
@@ -119,6 +146,7 @@ long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size)
             add(modules, mapping, exe.st_ino, reason, size);
     }
     tl_maps_free(&maps);
+    tl_progress_end();
     for (size_t i = before; i < modules->count; i++)
         if (modules->entry[i].inode == exe.st_ino && !modules->entry[i].module)
             return -1;
@@ -165,6 +193,7 @@ static bool arm_guards(struct tl_modules *modules, size_t first, struct tl_agent
     for (uint32_t i = 0; i < count; i++) {
         const struct tl_wire_site *site = &tl_agent_sites(agent)[i];
         bool entry = site->function != 0 && site->status == TL_OK;
+        armed->guards += site->status == TL_OK;
         armed->traced += entry;
         armed->entry_jump += entry;
     }
@@ -176,7 +205,7 @@ static void count_sites(const struct tl_agent *agent, uint32_t count, struct tl_
 {
     for (uint32_t i = 0; i < count; i++) {
         const struct tl_wire_site *site = &tl_agent_sites(agent)[i];
-        bool entry = site->kind == TL_SITE_ENTRY, jump = site->tactic == TL_TACTIC_JUMP;
+        bool entry = site->kind == TL_SITE_ENTRY, jump = site->tactic != TL_TACTIC_TRAP;
         if (site->status != TL_OK) {
             armed->refused++;
             continue;
@@ -272,6 +301,7 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
     return true;
 }
 
+/* Bytes of one mapping that are not the file's. */
 static uint64_t compare(int memory, int file, const struct tl_mapping *mapping, uint64_t *where)
 {
     uint8_t here[16384], there[16384];
@@ -289,28 +319,67 @@ static uint64_t compare(int memory, int file, const struct tl_mapping *mapping, 
     return differ;
 }
 
+/* The same of all mappings of a module; *bytes: how many were looked at. */
+static uint64_t compare_module(const struct tl_modules *modules, const struct tl_maps *maps, int memory,
+                               const struct tl_loaded *loaded, uint64_t *where, uint64_t *bytes)
+{
+    uint64_t differ = 0;
+    *bytes = 0;
+    for (size_t i = 0; i < maps->count && loaded->module; i++) {
+        const struct tl_mapping *mapping = &maps->entry[i];
+        uint64_t here = 0;
+        char path[4200];
+        if (!mapping->executable || mapping->inode != loaded->inode || strcmp(mapping->path, loaded->path) != 0 ||
+            !tl_process_file(modules->pid, mapping, path, sizeof(path)))
+            continue;
+        int file = open(path, O_RDONLY | O_CLOEXEC);
+        uint64_t more = file >= 0 ? compare(memory, file, mapping, &here) : 0;
+        if (file >= 0)
+            close(file);
+        if (differ == 0)
+            *where = here;
+        differ += more;
+        *bytes += mapping->end - mapping->start;
+    }
+    return differ;
+}
+
+bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, char *reason, size_t size)
+{
+    struct tl_maps maps;
+    bool left = false;
+    uint64_t where, bytes;
+    if (!tl_maps_read(modules->pid, &maps)) {
+        snprintf(reason, size, "process %d has ended", (int)modules->pid);
+        return false;
+    }
+    for (size_t i = first; i < modules->count; i++) {
+        struct tl_loaded *loaded = &modules->entry[i];
+        loaded->differ = compare_module(modules, &maps, memory, loaded, &where, &bytes);
+        if (loaded->selected && loaded->differ > bytes / OTHER_PART) {
+            snprintf(reason, size, "'%s' is not traced: %" PRIu64 " bytes of its text in memory are not the file's",
+                     loaded->path, loaded->differ);
+            fprintf(stderr, "trapline: %s\n", reason);
+            loaded->selected = false;
+        }
+        left |= loaded->selected;
+    }
+    tl_maps_free(&maps);
+    return left;
+}
+
 uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which,
                            uint64_t *where)
 {
     struct tl_maps maps;
-    uint64_t differ = 0;
+    uint64_t differ = 0, bytes;
     if (!tl_maps_read(modules->pid, &maps))
         return 0;
     for (size_t i = 0; i < modules->count && !differ; i++) {
-        const struct tl_loaded *loaded = &modules->entry[i];
-        for (size_t k = 0; k < maps.count && loaded->module && !differ; k++) {
-            const struct tl_mapping *mapping = &maps.entry[k];
-            char path[4200];
-            if (!mapping->executable || mapping->inode != loaded->inode || strcmp(mapping->path, loaded->path) != 0)
-                continue;
-            tl_process_file(modules->pid, mapping, path, sizeof(path));
-            int file = open(path, O_RDONLY | O_CLOEXEC);
-            if (file >= 0) {
-                differ = compare(memory, file, mapping, where);
-                *which = loaded;
-                close(file);
-            }
-        }
+        *which = &modules->entry[i];
+        differ = compare_module(modules, &maps, memory, *which, where, &bytes);
+        if (differ == (*which)->differ)
+            differ = 0;
     }
     tl_maps_free(&maps);
     return differ;

@@ -17,6 +17,7 @@ struct tl_loaded {
     uint64_t inode, bias;
     uint64_t text_start, text_end; /* of the mapping it was found by */
     char *path;                    /* as the process calls it */
+    uint64_t differ;               /* bytes of its text that were not the file's before we came */
     bool selected;                 /* its functions are to be traced */
     bool gone;                     /* unmapped again */
     bool recorded;                 /* the writer knows it */
@@ -38,7 +39,7 @@ struct tl_modules {
 struct tl_armed {
     uint64_t functions, traced; /* selected; with an entry site */
     uint64_t entry_jump, entry_trap;
-    uint64_t sites_jump, sites_trap, refused;
+    uint64_t sites_jump, sites_trap, refused, guards;
     uint64_t poke_tsc;
 };
 
@@ -46,13 +47,18 @@ struct tl_armed {
  * the new ones are the last. reason is a sentence when the program itself cannot be read (-1). */
 long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size);
 
+/* Compares the executable pages of the modules from first on with their files, before any of them is changed. A module
+ * that is quite another than its file is left out, with a word on standard error; false, with a reason, when none
+ * remains. */
+bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, char *reason, size_t size);
+
 /* Arms the guards, then the functions, of the modules from first on, and tells the writer of the functions. False:
  * reason. */
 bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
                     const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
 
-/* Compares the executable pages of all modules with their files; the number of bytes that differ, *where is the first.
- */
+/* The same afterwards: the number of bytes that differ now in the first module where they are not as many as they were,
+ * *where is the first of them. */
 uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which,
                            uint64_t *where);
 

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <tracer/hand.h>
 #include <tracer/place.h>
 #include <tracer/process.h>
 #include <tracer/resident.h>
@@ -35,11 +38,12 @@ struct placing {
     struct tl_image image;
     struct tl_boot boot;
     struct tl_script script;
-    bool resident; /* the image was there */
-    bool made;     /* image mapped by us */
-    uint64_t shared_bytes;
-    uint64_t shared; /* mapped by us at a new address, 0: over the old one */
-    int fd[6];       /* open in the target: image, shared, command r w, answer r w */
+    bool resident;   /* the image was there */
+    bool made;       /* image mapped by us */
+    uint64_t shared; /* mapped by us */
+    uint64_t mapped_bytes;
+    bool handing; /* the agent may not open its own memory */
+    int fd[8];    /* open in the target: image, shared, command r w, answer r w, a pair of sockets */
     char *reason;
     size_t size;
 };
@@ -61,6 +65,9 @@ const char *tl_status_text(unsigned status)
         [TL_DENIED] = "the system refuses to write text or map executable memory",
         [TL_BUSY] = "a thread blocks SIGTRAP",
         [TL_GONE] = "gone",
+        [TL_NO_START] = "not the start of an instruction",
+        [TL_TRAP_PATH] = "part of what breakpoints run through",
+        [TL_TOO_FAR] = "out of reach",
     };
     return status < TL_STATUS_COUNT ? text[status] : "?";
 }
@@ -87,7 +94,7 @@ static int open_remote(const struct placing *placing, int fd, int flags)
 
 /* What the script's calls are, by their indices. */
 struct steps {
-    unsigned image_fd, shared_fd, shared, count;
+    unsigned image_fd, shared_fd, shared, sockets, count;
     const char *name[TL_SCRIPT_CALLS];
 };
 
@@ -138,22 +145,28 @@ static void script_image(struct placing *placing, struct steps *steps)
 
 static void script_shared(struct placing *placing, struct steps *steps, uint64_t bytes)
 {
-    bool over = placing->boot.shared != 0 && placing->boot.shared_bytes == bytes;
+    /* Where the session before had its own, the agent puts it itself, ring by ring. */
+    bool before = placing->boot.shared != 0 && placing->boot.shared_bytes == bytes;
+    placing->boot.shared_before = before ? placing->boot.shared : 0;
+    placing->mapped_bytes = before ? TL_CHUNKS_OFFSET : bytes;
     steps->shared_fd =
         step(placing, steps, "memfd_create", true, SYS_memfd_create,
              (struct tl_argument[6]){VALUE(tl_script_text(&placing->script, TL_SHARED_NAME)), VALUE(MFD_CLOEXEC)});
     steps->shared =
         step(placing, steps, "mmap of the rings", true, SYS_mmap,
-             (struct tl_argument[6]){VALUE(over ? placing->boot.shared : FAR_AWAY), VALUE(bytes), VALUE(PROT_NONE),
-                                     VALUE(MAP_SHARED | MAP_NORESERVE | (over ? MAP_FIXED : 0)),
-                                     RESULT(steps->shared_fd, 0), VALUE(0)});
+             (struct tl_argument[6]){VALUE(FAR_AWAY), VALUE(placing->mapped_bytes), VALUE(PROT_NONE),
+                                     VALUE(MAP_SHARED | MAP_NORESERVE), RESULT(steps->shared_fd, 0), VALUE(0)});
     step(placing, steps, "madvise", false, SYS_madvise,
-         (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(bytes), VALUE(MADV_DONTDUMP)});
+         (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(placing->mapped_bytes), VALUE(MADV_DONTDUMP)});
     /* The rings are opened one by one, by their threads (core/ring.c): mlockall(2) would make all that is accessible
      * real memory. Not MADV_DONTFORK: a child may be forked by a signal handler that interrupted a stub just before its
      * store. */
     step(placing, steps, "mprotect", true, SYS_mprotect,
          (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(TL_CHUNKS_OFFSET), VALUE(PROT_READ | PROT_WRITE)});
+    if (placing->handing)
+        steps->sockets = step(placing, steps, "socketpair", true, SYS_socketpair,
+                              (struct tl_argument[6]){VALUE(AF_UNIX), VALUE(SOCK_DGRAM | SOCK_CLOEXEC), VALUE(0),
+                                                      SCRATCH(SCRATCH_PIPES + 16)});
     for (unsigned i = 0; i < 2; i++)
         step(placing, steps, "pipe2", true, SYS_pipe2,
              (struct tl_argument[6]){SCRATCH(SCRATCH_PIPES + 8 * i), VALUE(O_CLOEXEC)});
@@ -164,7 +177,7 @@ static bool take_results(struct placing *placing, const struct steps *steps, uns
 {
     struct {
         uint64_t result[TL_SCRIPT_CALLS];
-        int32_t pipe[4];
+        int32_t pipe[4], socket[2];
     } scratch;
     if (made == 0 && !placing->resident)
         return true;
@@ -175,8 +188,10 @@ static bool take_results(struct placing *placing, const struct steps *steps, uns
         placing->fd[0] = (int)scratch.result[steps->image_fd];
     if (made > steps->shared_fd)
         placing->fd[1] = (int)scratch.result[steps->shared_fd];
-    if (made > steps->shared && scratch.result[steps->shared] != placing->boot.shared)
+    if (made > steps->shared)
         placing->shared = scratch.result[steps->shared];
+    for (unsigned i = 0; i < 2 && placing->handing && made > steps->sockets; i++)
+        placing->fd[6 + i] = scratch.socket[i];
     for (unsigned i = 0; i < 2; i++)
         if (made >= steps->count - 1 + i) {
             placing->fd[2 + 2 * i] = scratch.pipe[2 * i];
@@ -213,13 +228,27 @@ static bool fill_image(const struct placing *placing)
     return written;
 }
 
+/* The limit on the size of files is not meant for memory. */
+static bool set_size(int fd, uint64_t bytes)
+{
+    struct rlimit limit, most;
+    bool limited = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < limit.rlim_max;
+    most = (struct rlimit){limit.rlim_max, limit.rlim_max};
+    if (limited)
+        setrlimit(RLIMIT_FSIZE, &most);
+    bool set = ftruncate(fd, (off_t)bytes) == 0;
+    if (limited)
+        setrlimit(RLIMIT_FSIZE, &limit);
+    return set;
+}
+
 /* Our ends of what has been made. */
 static bool open_ends(struct placing *placing, struct tl_agent *agent)
 {
     if (!placing->resident && !fill_image(placing))
         return refuse(placing, "writing the agent", -errno);
     agent->shared_fd = open_remote(placing, placing->fd[1], O_RDWR);
-    if (agent->shared_fd < 0 || ftruncate(agent->shared_fd, (off_t)agent->shared_bytes) != 0)
+    if (agent->shared_fd < 0 || !set_size(agent->shared_fd, agent->shared_bytes))
         return refuse(placing, "making shared memory", -errno);
     void *here =
         mmap(NULL, agent->shared_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, agent->shared_fd, 0);
@@ -230,10 +259,15 @@ static bool open_ends(struct placing *placing, struct tl_agent *agent)
     agent->answer_fd = open_remote(placing, placing->fd[4], O_RDONLY);
     if (agent->command_fd < 0 || agent->answer_fd < 0)
         return refuse(placing, "opening a pipe", -errno);
+    if (placing->handing && !tl_hand_over(placing->hold->pid, placing->fd[6], placing->hold->memory))
+        return refuse(placing, "handing over its memory", -errno);
     placing->boot = (struct tl_boot){
         .image = placing->boot.image,
-        .shared = placing->shared ? placing->shared : placing->boot.shared,
+        .shared = placing->shared,
         .shared_bytes = agent->shared_bytes,
+        .shared_before = placing->boot.shared_before,
+        .shared_fd = placing->fd[1],
+        .text_socket = placing->fd[7],
         .command_fd = placing->fd[2],
         .answer_fd = placing->fd[5],
         .resident = placing->boot.resident,
@@ -288,11 +322,13 @@ static bool gs_taken(const struct placing *placing)
 static bool place(struct placing *placing, struct tl_agent *agent, uint32_t ring_bytes, enum tl_ring_mode mode)
 {
     if (gs_taken(placing)) {
-        snprintf(placing->reason, placing->size, "cannot attach to %d: it uses the GS base, which trapline needs",
-                 (int)placing->hold->pid);
+        snprintf(placing->reason, placing->size,
+                 "cannot attach to %d: it uses the GS base (0x%llx), which trapline needs", (int)placing->hold->pid,
+                 placing->hold->registers.gs_base);
         return false;
     }
-    if (!tl_seccomp_check(placing->hold, placing->reason, placing->size))
+    placing->handing = tl_hand_needed(placing->hold);
+    if (!tl_seccomp_check(placing->hold, placing->handing, placing->reason, placing->size))
         return false;
     if (!placing->resident && !reserve(placing))
         return false;
@@ -310,12 +346,12 @@ static void clean(struct placing *placing, bool placed)
         return;
     tl_script_begin(&placing->script, placing->boot.image + placing->image.memory_bytes,
                     placing->boot.image + placing->image.stack_offset - SCRATCH_BYTES);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 8; i++)
         if (placing->fd[i] >= 0)
             tl_script_call(&placing->script, false, SYS_close, (struct tl_argument[6]){VALUE(placing->fd[i])});
     if (!placed && placing->shared)
         tl_script_call(&placing->script, false, SYS_munmap,
-                       (struct tl_argument[6]){VALUE(placing->shared), VALUE(placing->shared_bytes)});
+                       (struct tl_argument[6]){VALUE(placing->shared), VALUE(placing->mapped_bytes)});
     if (placing->script.count)
         tl_script_run(&placing->script, placing->hold, &failure);
     if (!placed && placing->made)
@@ -326,10 +362,9 @@ static void clean(struct placing *placing, bool placed)
 bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, const struct tl_resident *resident,
                     uint32_t ring_bytes, enum tl_ring_mode mode, char *reason, size_t size)
 {
-    struct placing placing = {.hold = hold, .fd = {-1, -1, -1, -1, -1, -1}, .reason = reason, .size = size};
+    struct placing placing = {.hold = hold, .fd = {-1, -1, -1, -1, -1, -1, -1, -1}, .reason = reason, .size = size};
     *agent = (struct tl_agent){.pid = hold->pid, .shared_fd = -1, .command_fd = -1, .answer_fd = -1};
     agent->shared_bytes = TL_CHUNKS_OFFSET + (uint64_t)TL_THREADS_MAX * ring_bytes;
-    placing.shared_bytes = agent->shared_bytes;
     placing.resident = resident->found;
     placing.image = resident->image;
     placing.boot = resident->boot;

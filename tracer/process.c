@@ -139,6 +139,36 @@ void tl_process_comm(pid_t pid, pid_t tid, char *comm, size_t size)
         snprintf(comm, size, "?");
 }
 
+void tl_process_refusal(pid_t pid, pid_t tid, int error, char *reason, size_t size)
+{
+    int scope = 0, length = snprintf(reason, size, "cannot attach to %d: ", (int)pid);
+    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
+    if (file) {
+        if (fscanf(file, "%d", &scope) != 1)
+            scope = 0;
+        fclose(file);
+    }
+    reason += length;
+    size -= (size_t)length;
+    bool denied = error == EPERM || error == EACCES;
+    int64_t tracer = tl_process_number(pid, tid, "TracerPid", 10);
+    if (denied && tracer > 0) {
+        char comm[64];
+        tl_process_comm((pid_t)tracer, 0, comm, sizeof(comm));
+        snprintf(reason, size, "it is being traced by %d (%s); detach that first", (int)tracer, comm);
+    } else if (denied && scope > 0) {
+        snprintf(reason, size,
+                 "ptrace is refused (kernel.yama.ptrace_scope is %d); run as root, or start the program with 'trapline "
+                 "record'",
+                 scope);
+    } else if (denied) {
+        snprintf(reason, size,
+                 "ptrace is refused; run as its owner or as root, or start the program with 'trapline record'");
+    } else {
+        snprintf(reason, size, "%s", error == ESRCH || error == ENOENT ? "it ended" : strerror(error));
+    }
+}
+
 int tl_process_memory(pid_t pid)
 {
     char path[64];
@@ -156,16 +186,19 @@ bool tl_memory_write(int fd, uint64_t address, const void *from, size_t size)
     return pwrite(fd, from, size, (off_t)address) == (ssize_t)size;
 }
 
-void tl_process_file(pid_t pid, const struct tl_mapping *mapping, char *path, size_t size)
+bool tl_process_file(pid_t pid, const struct tl_mapping *mapping, char *path, size_t size)
 {
-    struct stat file;
-    snprintf(path, size, "/proc/%d/root%s", (int)pid, mapping->path);
-    if (stat(path, &file) == 0 && file.st_ino == mapping->inode)
-        return;
-    snprintf(path, size, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, mapping->start, mapping->end);
-    if (access(path, R_OK) == 0)
-        return;
-    snprintf(path, size, "/proc/%d/root%s", (int)pid, mapping->path);
+    static const char *const forms[] = {"root%s", "exe", "map_files/%s"};
+    char range[64];
+    snprintf(range, sizeof(range), "%" PRIx64 "-%" PRIx64, mapping->start, mapping->end);
+    for (int i = 0; i < 3; i++) {
+        struct stat file;
+        int used = snprintf(path, size, "/proc/%d/", (int)pid);
+        snprintf(path + used, size - (size_t)used, forms[i], i == 0 ? mapping->path : range);
+        if (stat(path, &file) == 0 && file.st_ino == mapping->inode && access(path, R_OK) == 0)
+            return true;
+    }
+    return false;
 }
 
 bool tl_process_check_program(pid_t pid, char *reason, size_t size)

@@ -39,14 +39,17 @@ char tl_process_state(pid_t pid, pid_t tid);
 /* Name of the process or thread, "?" when it is gone. */
 void tl_process_comm(pid_t pid, pid_t tid, char *comm, size_t size);
 
+/* Why the system lets nobody attach: one sentence for the errno of ptrace, or of opening /proc/PID/mem. */
+void tl_process_refusal(pid_t pid, pid_t tid, int error, char *reason, size_t size);
+
 /* Reads or writes memory through /proc/PID/mem, fd as opened by tl_process_memory(). */
 int tl_process_memory(pid_t pid);
 bool tl_memory_read(int fd, uint64_t address, void *to, size_t size);
 bool tl_memory_write(int fd, uint64_t address, const void *from, size_t size);
 
-/* A path by which this process can open the file that pid has mapped at mapping: through the process's own root, or
- * map_files where the file is gone. */
-void tl_process_file(pid_t pid, const struct tl_mapping *mapping, char *path, size_t size);
+/* A path by which this process can open the file that pid has mapped at mapping: through the process's own root, or,
+ * where another file has taken its name or none, exe or map_files. False: it cannot be had. */
+bool tl_process_file(pid_t pid, const struct tl_mapping *mapping, char *path, size_t size);
 
 /* Whether pid can be attached to. False: reason is one sentence, without the name of the program and the full stop. */
 bool tl_process_check(pid_t pid, char *reason, size_t size);

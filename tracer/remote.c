@@ -4,7 +4,6 @@
  */
 #include <ctype.h>
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +16,6 @@
 #include <tracer/remote.h>
 #include <unistd.h>
 
-#define SLICE_NS 100000           /* the least there is */
 #define FIRST_STOP_NS 2000000000u /* so long a thread may take to stop */
 #define RSEQ_CS_OFFSET 8          /* of rseq_cs in struct rseq (linux/rseq.h) */
 
@@ -212,80 +210,6 @@ static bool save(struct tl_hold *hold, char *reason, size_t size)
     return true;
 }
 
-static void refuse_seize(const struct tl_hold *hold, int error, char *reason, size_t size)
-{
-    int scope = 0, length = snprintf(reason, size, "cannot attach to %d: ", (int)hold->pid);
-    FILE *file = fopen("/proc/sys/kernel/yama/ptrace_scope", "re");
-    if (file) {
-        if (fscanf(file, "%d", &scope) != 1)
-            scope = 0;
-        fclose(file);
-    }
-    reason += length;
-    size -= (size_t)length;
-    int64_t tracer = tl_process_number(hold->pid, hold->tid, "TracerPid", 10);
-    if (error == EPERM && tracer > 0) {
-        char comm[64];
-        tl_process_comm((pid_t)tracer, 0, comm, sizeof(comm));
-        snprintf(reason, size, "it is being traced by %d (%s); detach that first", (int)tracer, comm);
-    } else if (error == EPERM && scope > 0) {
-        snprintf(reason, size,
-                 "ptrace is refused (kernel.yama.ptrace_scope is %d); run as root, or start the program with 'trapline "
-                 "record'",
-                 scope);
-    } else if (error == EPERM) {
-        snprintf(reason, size,
-                 "ptrace is refused; run as its owner or as root, or start the program with 'trapline record'");
-    } else {
-        snprintf(reason, size, "%s", error == ESRCH ? "it ended" : strerror(error));
-    }
-}
-
-/* The thread's time slice (sched(7), Linux 6.12; 0: the usual one). A thread with a short one is let in at once when it
- * wakes up, and that it does at each of its stops. False: not to be had, or not a thread of the usual kind. */
-static bool set_slice(pid_t tid, uint64_t slice_ns, uint64_t *before)
-{
-    struct {
-        uint32_t size, policy;
-        uint64_t flags;
-        int32_t nice;
-        uint32_t priority;
-        uint64_t runtime, deadline, period;
-    } thread = {0}, own = {0};
-    if (syscall(SYS_sched_getattr, tid, &thread, sizeof(thread), 0) != 0 || thread.policy != SCHED_OTHER ||
-        syscall(SYS_sched_getattr, 0, &own, sizeof(own), 0) != 0)
-        return false;
-    *before = thread.runtime == own.runtime ? 0 : thread.runtime;
-    thread.runtime = slice_ns;
-    return syscall(SYS_sched_setattr, tid, &thread, 0) == 0;
-}
-
-/* On a busy machine each stop would cost somebody's time slice: while a thread is held, it and we are let in at once.
- */
-static void hurry(struct tl_hold *hold)
-{
-    struct sched_param parameter;
-    hold->short_slice = set_slice(hold->tid, SLICE_NS, &hold->slice_ns);
-    hold->policy = sched_getscheduler(0);
-    if (hold->policy != SCHED_OTHER)
-        return;
-    parameter.sched_priority = 1;
-    if (sched_setscheduler(0, SCHED_RR | SCHED_RESET_ON_FORK, &parameter) != 0)
-        hold->policy = -1;
-}
-
-static void calm(struct tl_hold *hold)
-{
-    struct sched_param parameter = {.sched_priority = 0};
-    uint64_t before;
-    if (hold->launched)
-        return;
-    if (hold->policy == SCHED_OTHER)
-        sched_setscheduler(0, SCHED_OTHER, &parameter);
-    if (hold->short_slice)
-        set_slice(hold->tid, hold->slice_ns, &before);
-}
-
 /* Stops the seized thread. Signals that were on their way to it are delivered first. */
 static bool interrupt(struct tl_hold *hold, char *reason, size_t size)
 {
@@ -311,17 +235,17 @@ static bool hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, 
         return false;
     }
     if (ptrace(PTRACE_SEIZE, tid, 0, PTRACE_O_TRACESYSGOOD) != 0) {
-        refuse_seize(hold, errno, reason, size);
+        tl_process_refusal(pid, tid, errno, reason, size);
         return false;
     }
-    hurry(hold);
+    tl_hurry_begin(&hold->hurry, tid);
     hold->since_ns = now_ns();
     bool held = interrupt(hold, reason, size);
     if (held && save(hold, reason, size))
         return true;
     if (held)
         ptrace(PTRACE_DETACH, tid, 0, 0);
-    calm(hold);
+    tl_hurry_end(&hold->hurry);
     return false;
 }
 
@@ -442,7 +366,7 @@ void tl_hold_end(struct tl_hold *hold)
     if (hold->stop_again)
         kill(hold->pid, SIGSTOP);
     hold->held_ns = now_ns() - hold->since_ns;
-    calm(hold);
+    tl_hurry_end(&hold->hurry);
 }
 
 bool tl_hold_unblock(pid_t pid, uint32_t tid, char *reason, size_t size)

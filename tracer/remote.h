@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 #include <sys/user.h>
+#include <tracer/hurry.h>
 
 struct tl_hold {
     pid_t pid, tid;
@@ -19,10 +20,8 @@ struct tl_hold {
     uint64_t syscall_address; /* of a `syscall` instruction in the target */
     struct user_regs_struct registers;
     uint64_t mask;
-    bool at_signal;   /* it is stopped where signals are taken: the way out of there restarts system calls */
-    int policy;       /* our scheduling policy before */
-    bool short_slice; /* its time slice was changed, from slice_ns */
-    uint64_t slice_ns;
+    bool at_signal; /* it is stopped where signals are taken: the way out of there restarts system calls */
+    struct tl_hurry hurry;
     bool stop_again; /* a SIGSTOP came while it was held: sent anew when it is let go */
     uint64_t since_ns, held_ns;
 };

@@ -15,6 +15,15 @@
 
 extern const uint8_t tl_agent_image[];
 
+/* Sizes are in pages: another build may have the same header. */
+static bool same_text(int memory, uint64_t start, size_t size)
+{
+    void *text = malloc(size);
+    bool same = text && tl_memory_read(memory, start, text, size) && memcmp(text, tl_agent_image, size) == 0;
+    free(text);
+    return same;
+}
+
 /* The image of an earlier session, left because threads may be asleep in it. */
 static bool find_image(const struct tl_maps *maps, int memory, struct tl_image *image, struct tl_boot *boot)
 {
@@ -22,7 +31,7 @@ static bool find_image(const struct tl_maps *maps, int memory, struct tl_image *
         uint64_t start = maps->entry[i].start;
         if (strstr(maps->entry[i].path, "memfd:" TL_IMAGE_NAME) && maps->entry[i].offset == 0 &&
             tl_memory_read(memory, start, image, sizeof(*image)) &&
-            memcmp(image, tl_agent_image, sizeof(*image)) == 0 &&
+            memcmp(image, tl_agent_image, sizeof(*image)) == 0 && same_text(memory, start, image->text_bytes) &&
             tl_memory_read(memory, start + image->params_offset, boot, sizeof(*boot)) && boot->image == start &&
             boot->resident != 0)
             return true;

@@ -13,9 +13,9 @@
 #include <stdint.h>
 #include <tracer/remote.h>
 
-/* True if the held thread's filters allow every system call that placing the agent and the agent itself make; else
- * reason is one sentence that names the first forbidden one. */
-bool tl_seccomp_check(const struct tl_hold *hold, char *reason, size_t size);
+/* True if the held thread's filters allow every system call that placing the agent and the agent itself make; handing:
+ * those of being handed its memory too. Else reason is one sentence that names the first forbidden one. */
+bool tl_seccomp_check(const struct tl_hold *hold, bool handing, char *reason, size_t size);
 
 /* What the filter answers to a call: a SECCOMP_RET_ value with its data. A program that the kernel would not have taken
  * is answered with SECCOMP_RET_KILL_PROCESS. */

@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,34 +17,15 @@
 #include <tracer/drain.h>
 #include <tracer/launch.h>
 #include <tracer/modules.h>
+#include <tracer/progress.h>
 #include <tracer/resident.h>
+#include <tracer/running.h>
 #include <tracer/session.h>
 #include <unistd.h>
 
 #define POLL_NS 1000000u
 #define WATCH_NS 50000000u /* how often new libraries and ended threads are looked for */
-
-struct session {
-    const struct tl_session_options *options;
-    pid_t pid;
-    int memory;
-    bool ended;      /* the program has ended, or executed another one */
-    int wait_status; /* of a launched program that has ended */
-    bool reaped;
-    struct tl_hold hold;
-    struct tl_resident resident;
-    bool placed;
-    struct tl_agent agent;
-    struct tl_modules modules;
-    struct tl_armed armed;
-    struct tl_writer *writer;
-    struct tl_drain *drain;
-    struct tl_recording_info info;
-    uint64_t raw_start_ns;
-    uint64_t bytes;
-    char command[512];
-    char reason[1024];
-};
+#define KEEP_PART 20       /* of the time at most this part is spent on writing what chunks hold so far */
 
 static volatile sig_atomic_t stop_signal;
 
@@ -66,50 +46,7 @@ static uint64_t tsc(void)
     return __builtin_ia32_rdtsc();
 }
 
-__attribute__((format(printf, 2, 3))) static void say(const struct session *session, const char *format, ...)
-{
-    va_list arguments;
-    if (session->options->verbose < 0)
-        return;
-    va_start(arguments, format);
-    fputs("trapline: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-}
-
-static int fail(const struct session *session)
-{
-    fprintf(stderr, "trapline: %s\n", session->reason);
-    return TL_EXIT_TRAPLINE;
-}
-
-/* 1,234,567 */
-static const char *grouped(uint64_t value, char *text, size_t size)
-{
-    char digits[32];
-    int length = snprintf(digits, sizeof(digits), "%" PRIu64, value), n = 0;
-    for (int i = 0; i < length && (size_t)n + 2 < size; i++) {
-        text[n++] = digits[i];
-        if (i + 1 < length && (length - i - 1) % 3 == 0)
-            text[n++] = ',';
-    }
-    text[n] = 0;
-    return text;
-}
-
-static const char *size_text(uint64_t bytes, char *text, size_t size)
-{
-    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
-    double value = (double)bytes;
-    unsigned i = 0;
-    for (; value >= 1000 && i < 4; i++)
-        value /= 1000;
-    snprintf(text, size, i ? "%.1f %s" : "%.0f %s", value, unit[i]);
-    return text;
-}
-
-static void estimate_tsc(struct session *session)
+static void estimate_tsc(struct tl_session *session)
 {
     uint64_t ns = clock_ns(CLOCK_MONOTONIC_RAW) - session->raw_start_ns;
     while (ns < 10000000) { /* a short session: at least 10 ms for a figure worth having */
@@ -119,7 +56,7 @@ static void estimate_tsc(struct session *session)
     session->info.tsc_hz = (uint64_t)((double)(tsc() - session->info.tsc_start) * 1e9 / (double)ns);
 }
 
-static void describe(struct session *session)
+static void describe(struct tl_session *session)
 {
     size_t used = 0;
     session->command[0] = 0;
@@ -153,7 +90,7 @@ static void describe(struct session *session)
 /* Holds a thread, places the agent, lets the thread go. */
 static int place(void *argument)
 {
-    struct session *session = argument;
+    struct tl_session *session = argument;
     const struct tl_session_options *options = session->options;
     bool held =
         options->pid
@@ -170,7 +107,7 @@ static int place(void *argument)
 
 /* Runs work in a process that shares our memory and files: when we are killed in the middle, it goes on and leaves the
  * held thread as it found it. (The agent then sees that nobody is there, and leaves, too.) */
-static void in_a_process_of_its_own(int (*work)(void *), struct session *session)
+static void in_a_process_of_its_own(int (*work)(void *), struct tl_session *session)
 {
     static char stack[256 * 1024] __attribute__((aligned(16)));
     pid_t child = clone(work, stack + sizeof(stack), CLONE_VM | CLONE_FILES | CLONE_VFORK | SIGCHLD, session);
@@ -183,13 +120,12 @@ static void in_a_process_of_its_own(int (*work)(void *), struct session *session
 }
 
 /* Into the process: the modules are planned before the thread is held, so that it is held for as short as can be. */
-static bool enter(struct session *session)
+static bool enter(struct tl_session *session)
 {
     const struct tl_session_options *options = session->options;
     session->memory = tl_process_memory(session->pid);
     if (session->memory < 0) {
-        snprintf(session->reason, sizeof(session->reason), "cannot attach to %d: %s; run as its owner or as root",
-                 (int)session->pid, strerror(errno));
+        tl_process_refusal(session->pid, session->pid, errno, session->reason, sizeof(session->reason));
         return false;
     }
     if (options->pid &&
@@ -208,7 +144,7 @@ static bool enter(struct session *session)
 }
 
 /* No function matches: says which are near. */
-static void no_match(struct session *session)
+static void no_match(struct tl_session *session)
 {
     const char *near[3];
     size_t count = 0;
@@ -230,7 +166,7 @@ static void no_match(struct session *session)
                  name);
 }
 
-static bool plan(struct session *session)
+static bool plan(struct tl_session *session)
 {
     session->modules.pid = session->pid;
     session->modules.filter = session->options->filter;
@@ -244,15 +180,19 @@ static bool plan(struct session *session)
     return false;
 }
 
-static bool open_writer(struct session *session)
+static bool cannot_write(struct tl_session *session, int error)
+{
+    snprintf(session->reason, sizeof(session->reason), "cannot write to '%s': %s", session->options->directory,
+             error == -EEXIST ? "it exists and is no recording" : strerror(-error));
+    return false;
+}
+
+static bool open_writer(struct tl_session *session)
 {
     int error = 0;
     session->writer = tl_writer_ctf.open(session->options->directory, &session->info, &error);
-    if (!session->writer) {
-        snprintf(session->reason, sizeof(session->reason), "cannot write to '%s': %s", session->options->directory,
-                 error == -EEXIST ? "it exists and is no recording" : strerror(-error));
-        return false;
-    }
+    if (!session->writer)
+        return cannot_write(session, error);
     struct tl_filter_limits limits = {
         .min_ticks = (uint64_t)((double)session->options->min_ns * (double)session->info.tsc_hz / 1e9),
         .depth = session->options->depth,
@@ -261,10 +201,22 @@ static bool open_writer(struct session *session)
     return session->drain != NULL;
 }
 
+/* After entering: a process forked while its parent was traced has the parent's sites until then. */
+static bool settle(struct tl_session *session)
+{
+    return tl_modules_settle(&session->modules, 0, session->memory, session->reason, sizeof(session->reason));
+}
+
 /* New libraries, ended threads, an ended program. False: the recording cannot go on. */
-static bool watch(struct session *session)
+static bool watch(struct tl_session *session)
 {
     int error = tl_drain_reap(session->drain);
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (!error && now >= session->keep_ns) {
+        error = tl_drain_started(session->drain);
+        uint64_t took = clock_ns(CLOCK_MONOTONIC) - now;
+        session->keep_ns = now + (took > WATCH_NS / KEEP_PART ? KEEP_PART * took : WATCH_NS);
+    }
     if (error) {
         snprintf(session->reason, sizeof(session->reason), "cannot write the recording: %s", strerror(-error));
         return false;
@@ -272,22 +224,23 @@ static bool watch(struct session *session)
     if (session->options->libraries && !session->ended) {
         size_t before = session->modules.count;
         if (tl_modules_scan(&session->modules, session->reason, sizeof(session->reason)) > 0 &&
+            tl_modules_settle(&session->modules, before, session->memory, session->reason, sizeof(session->reason)) &&
             !tl_modules_arm(&session->modules, before, &session->agent, &session->armed, &tl_writer_ctf,
                             session->writer, session->reason, sizeof(session->reason)) &&
             !tl_agent_gone(&session->agent))
-            say(session, "%s", session->reason);
+            tl_session_say(session, "%s", session->reason);
     }
     return true;
 }
 
-static bool time_is_up(const struct session *session, uint64_t start_ns)
+static bool time_is_up(const struct tl_session *session, uint64_t start_ns)
 {
     return session->options->for_ns && clock_ns(CLOCK_MONOTONIC) - start_ns >= session->options->for_ns;
 }
 
 /* Whether a signal asks us to stop. A launched program has the terminal's signals already, and gets the others from us:
  * we stay with it. */
-static bool told_to_stop(const struct session *session)
+static bool told_to_stop(const struct tl_session *session)
 {
     if (session->options->pid || !stop_signal)
         return stop_signal != 0;
@@ -297,28 +250,43 @@ static bool told_to_stop(const struct session *session)
     return false;
 }
 
-/* The agent is gone: the process has ended, or runs another program. */
-static void note_end(struct session *session)
+/* Waits for an end that may be under way: true if the process has ended. */
+static bool has_ended(const struct tl_session *session)
 {
-    session->ended = true;
-    for (int i = 0; i < 100; i++) { /* an exit may be under way */
+    for (int i = 0; i < 100; i++) {
         char state = tl_process_state(session->pid, 0);
-        if (state == 0 || state == 'Z' || state == 'X') {
-            if (session->options->pid)
-                say(session, "process %d has ended", (int)session->pid);
-            return;
-        }
+        if (state == 0 || state == 'Z' || state == 'X')
+            return true;
         struct timespec pause = {0, POLL_NS};
         nanosleep(&pause, NULL);
     }
-    char comm[64];
-    tl_process_comm(session->pid, 0, comm, sizeof(comm));
-    fprintf(stderr, "trapline: process %d has executed another program (%s), which is not traced\n", (int)session->pid,
-            comm);
+    return false;
+}
+
+/* The agent is gone: the process has ended, runs another program, or confines itself. */
+static void note_end(struct tl_session *session)
+{
+    char link[64], program[512];
+    session->ended = true;
+    if (session->agent.control->confined) {
+        fprintf(stderr,
+                "trapline: process %d puts a seccomp filter on all its threads, trapline's among them; the recording "
+                "ended there\n",
+                (int)session->pid);
+    } else if (has_ended(session)) {
+        if (session->options->pid)
+            tl_session_say(session, "process %d has ended", (int)session->pid);
+    } else {
+        snprintf(link, sizeof(link), "/proc/%d/exe", (int)session->pid);
+        ssize_t length = readlink(link, program, sizeof(program) - 1);
+        program[length > 0 ? length : 0] = 0;
+        fprintf(stderr, "trapline: process %d has executed '%s'; the recording ended there\n", (int)session->pid,
+                length > 0 ? program : "?");
+    }
 }
 
 /* Drains until there is a reason to stop. False: the recording failed. */
-static bool record(struct session *session)
+static bool record(struct tl_session *session)
 {
     uint64_t start = clock_ns(CLOCK_MONOTONIC), watched = start;
     for (;;) {
@@ -347,14 +315,14 @@ static bool record(struct session *session)
 }
 
 /* Out of the process again. */
-static void leave(struct session *session)
+static void leave(struct tl_session *session)
 {
     if (!session->ended && !tl_agent_quit(&session->agent))
         session->ended = true;
     session->info.tsc_end = tsc();
 }
 
-static void check_text(struct session *session)
+static void check_text(struct tl_session *session)
 {
     const struct tl_loaded *which = NULL;
     uint64_t where = 0;
@@ -366,11 +334,11 @@ static void check_text(struct session *session)
                 "trapline: %" PRIu64 " bytes of the text of '%s' are not the file's, the first at 0x%" PRIx64 "\n",
                 differ, which->path, where);
     else if (session->options->verbose > 0)
-        say(session, "the text of all %zu modules is the files' again", session->modules.count);
+        tl_session_say(session, "the text of all %zu modules is the files' again", session->modules.count);
 }
 
 /* Waits for a launched program; signals meant for us go to it. */
-static int wait_for_end(struct session *session)
+static int wait_for_end(struct tl_session *session)
 {
     int handle = (int)syscall(SYS_pidfd_open, session->pid, 0);
     while (!session->reaped) {
@@ -388,22 +356,7 @@ static int wait_for_end(struct session *session)
     return tl_launch_status(session->wait_status);
 }
 
-static void sum_up(struct session *session)
-{
-    const struct tl_armed *armed = &session->armed;
-    char events[32], lost[32], bytes[32];
-    struct tl_drain_count count = tl_drain_count(session->drain);
-    uint64_t none = armed->functions - armed->traced;
-    fprintf(stderr, "traced %" PRIu64 " of %" PRIu64 " functions (%" PRIu64 " jump, %" PRIu64 " trap", armed->traced,
-            armed->functions, armed->entry_jump, armed->entry_trap);
-    if (none)
-        fprintf(stderr, "; %" PRIu64 " not: 'trapline list' says why", none);
-    fprintf(stderr, ")\n%s events in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
-            count.threads, count.threads == 1 ? "" : "s", grouped(count.lost, lost, sizeof(lost)),
-            size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
-}
-
-static void fill_info(struct session *session)
+static void fill_info(struct tl_session *session)
 {
     const struct tl_armed *armed = &session->armed;
     const struct tl_control *control = session->agent.control;
@@ -421,18 +374,34 @@ static void fill_info(struct session *session)
     info->poke_ns = (uint64_t)((double)armed->poke_tsc * 1e9 / (double)info->tsc_hz);
 }
 
-/* Everything from the armed process to the closed recording. Returns whether the recording went well. */
-static bool trace(struct session *session)
+/* What is known by now goes to disk: we may be killed. */
+static bool note(struct tl_session *session)
 {
+    fill_info(session);
+    int error = tl_writer_ctf.info(session->writer, &session->info);
+    if (error)
+        snprintf(session->reason, sizeof(session->reason), "cannot write the recording: %s", strerror(-error));
+    return error == 0;
+}
+
+/* Everything from the armed process to the closed recording. Returns whether the recording went well. */
+static bool trace(struct tl_session *session)
+{
+    tl_progress("patching %s", session->command);
     bool well = tl_modules_arm(&session->modules, 0, &session->agent, &session->armed, &tl_writer_ctf, session->writer,
                                session->reason, sizeof(session->reason));
+    if (well)
+        well = note(session);
     if (!session->options->pid)
         tl_launch_release(session->pid);
+    tl_progress_end();
+    if (well)
+        tl_session_say_steps(session);
     if (well) {
         if (session->options->pid) {
             char comm[64];
             tl_process_comm(session->pid, 0, comm, sizeof(comm));
-            say(session, "attached to %d (%s)", (int)session->pid, comm);
+            tl_session_say(session, "attached to %d (%s)", (int)session->pid, comm);
         }
         well = record(session);
     }
@@ -457,12 +426,16 @@ static void handle_signals(bool launched)
     if (launched)
         sigaction(SIGQUIT, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write over the limit fails, then, like one to a full disk */
 }
 
-static bool begin(struct session *session, int *status)
+static bool begin(struct tl_session *session, int *status)
 {
     const struct tl_session_options *options = session->options;
     *status = TL_EXIT_TRAPLINE;
+    int error = tl_writer_ctf.check(options->directory);
+    if (error)
+        return cannot_write(session, error);
     if (!(getauxval(AT_HWCAP2) & 2)) {
         snprintf(session->reason, sizeof(session->reason),
                  "this machine lacks FSGSBASE (Linux 5.9 and a processor since 2013)");
@@ -476,7 +449,7 @@ static bool begin(struct session *session, int *status)
     return session->pid != 0;
 }
 
-static void give_up_child(struct session *session)
+static void give_up_child(struct tl_session *session)
 {
     if (!session->options->pid && session->pid && !session->reaped) {
         kill(session->pid, SIGKILL);
@@ -486,35 +459,35 @@ static void give_up_child(struct session *session)
 
 int tl_session_run(const struct tl_session_options *options, bool *recorded)
 {
-    static struct session session; /* one at a time */
+    static struct tl_session session; /* one at a time */
     int status, error;
-    session = (struct session){.options = options, .memory = -1};
+    session = (struct tl_session){.options = options, .memory = -1};
     *recorded = false;
     if (!begin(&session, &status)) {
-        fail(&session);
+        tl_session_fail(&session);
         return status;
     }
     handle_signals(options->pid == 0);
     describe(&session);
-    if (!plan(&session) || (estimate_tsc(&session), !enter(&session)) || !open_writer(&session)) {
+    if (!plan(&session) || (estimate_tsc(&session), !enter(&session)) || !settle(&session) || !open_writer(&session)) {
         give_up_child(&session);
         if (session.agent.control)
             tl_agent_quit(&session.agent);
-        return fail(&session);
+        return tl_session_fail(&session);
     }
     bool well = trace(&session);
     if (!well)
-        fail(&session);
+        tl_session_fail(&session);
     check_text(&session);
     if (options->pid && !session.ended)
-        say(&session, "detached from %d", (int)session.pid);
+        tl_session_say(&session, "detached from %d", (int)session.pid);
     if (!options->pid)
         status = wait_for_end(&session);
     session.info.exit_status = options->pid ? -1 : status;
     error = tl_writer_ctf.close(session.writer, &session.info, &session.bytes);
     if (error && well)
         fprintf(stderr, "trapline: cannot write the recording: %s\n", strerror(-error));
-    sum_up(&session);
+    tl_session_sum_up(&session);
     *recorded = true;
     tl_drain_free(session.drain);
     tl_agent_close(&session.agent);

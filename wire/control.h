@@ -24,6 +24,8 @@
  *     writer looks for room     tail (acquire)                                              [W2]
  *     reader frees a ring       state (release), its thread having ended and all being read   [W3]
  *     writer claims a ring      state (acquire)                                             [W3]
+ *     a thread asks the agent to leave       confined (release)                             [W4]
+ *     the agent looks each time it wakes up  confined (acquire)                             [W4]
  *     events in the newest      an 8-byte store each, seen as written once not zero; x86 keeps their order
  *
  * Chunk n of a ring lies at index n % chunks. Its first event is always a clock record.
@@ -81,7 +83,8 @@ struct tl_control {
     uint32_t gs_taken;     /* F: events dropped because the program itself uses the GS base */
     uint32_t agent_tid;    /* A: in the target's pid namespace */
     uint32_t blocked_tid;  /* A: with TL_BUSY after ARM: a thread that blocks SIGTRAP for good */
-    uint32_t reserved1;
+    uint32_t confined;     /* F: the process is about to put a filter of system calls on all its threads: the agent
+                              leaves */
 };
 
 enum tl_ring_state {

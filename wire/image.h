@@ -38,11 +38,15 @@ struct tl_boot {
     uint64_t image;  /* address of the image */
     uint64_t shared; /* address of struct tl_control */
     uint64_t shared_bytes;
-    int32_t command_fd; /* read end */
-    int32_t answer_fd;  /* write end; one byte comes when the agent is ready, tl_control.status says how it went */
-    uint32_t resident;  /* 0 at first; the agent sets 1 for ever, and 2 while a session runs */
+    int32_t command_fd;  /* read end */
+    int32_t answer_fd;   /* write end; one byte comes when the agent is ready, tl_control.status says how it went */
+    int32_t shared_fd;   /* of the shared memory */
+    int32_t text_socket; /* -1, or through this the agent is handed a descriptor of /proc/PID/mem */
     uint32_t reserved;
-    uint64_t blocks; /* A: where the GS bases of recording threads lead to */
+    uint32_t resident;      /* 0 at first; the agent sets 1 for ever, and 2 while a session runs */
+    uint64_t shared_before; /* 0, or where the session before had its: a mapping of shared_bytes. Then only the part
+                               before TL_CHUNKS_OFFSET is mapped at shared, and the agent moves all to there */
+    uint64_t blocks;        /* A: where the GS bases of recording threads lead to */
     uint64_t blocks_bytes;
 };
 

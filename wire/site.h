@@ -5,7 +5,9 @@
  * A site is a window of whole instructions. The tactic `jump` overwrites its first five bytes
  * with a jmp rel32 into a stub, the tactic `trap` its first byte with an int3; the stub holds
  * copies of all instructions of the window and leads back behind it. Bytes beyond those
- * that are overwritten stay as they are.
+ * that are overwritten stay as they are. The tactic `short` is a jump whose window has fewer bytes: only these are
+ * overwritten, what stands behind them stays and is read as the rest of the jump. A `sled` is a jump over
+ * instructions that a compiler has left for this purpose.
  */
 #ifndef TL_WIRE_SITE_H
 #define TL_WIRE_SITE_H
@@ -23,8 +25,10 @@ enum tl_site_kind {
     TL_SITE_REDIRECT = 3, /* records nothing: holds a branch back to an entry site's first byte, which must not count
                              as a call; its copy goes to that stub's copy without the record */
     TL_SITE_GUARD = 4, /* mov $number,%eax ... syscall: the agent looks at the call before the kernel does; records an
-                          entry of .function unless that is 0 */
+                          entry of .function unless that is 0. The syscall lies behind the jmp and stays in place. */
 };
+
+#define TL_SITE_SYSCALL_ANY 0xffff /* the number comes from elsewhere, as in the C library's syscall() */
 
 enum tl_site_tactic {
     TL_TACTIC_NONE = 0,
@@ -43,10 +47,10 @@ struct tl_wire_site {
     uint8_t size;      /* bytes of the window, whole instructions */
     uint8_t insns;     /* how many instructions */
     uint16_t exits;    /* bit i: instruction i leaves the function (ret, tail jump, conditional tail jump) */
-    uint8_t bytes[TL_SITE_MAX_BYTES]; /* what must stand there now */
-    uint8_t syscall_number;           /* guard only */
+    uint8_t bytes[TL_SITE_MAX_BYTES]; /* what must stand there now; short: five, however small the window */
+    uint16_t syscall_number;          /* guard only; or TL_SITE_SYSCALL_ANY */
     uint8_t status;                   /* out: enum tl_status */
-    uint8_t reserved[4];
+    uint8_t reserved[3];
 };
 
 _Static_assert(sizeof(struct tl_wire_site) == 64, "the site record is part of the wire format");

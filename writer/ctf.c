@@ -68,7 +68,7 @@ static struct tl_writer *ctf_open(const char *directory, const struct tl_recordi
     }
     uint64_t bytes = 0;
     if (*error == 0)
-        *error = tli_ctf_text_write(writer, true, &bytes);
+        *error = tli_ctf_text_write(writer, false, &bytes);
     if (*error == 0)
         return writer;
     writer_free(writer);
@@ -132,7 +132,13 @@ static int ctf_function(struct tl_writer *writer, const struct tl_recording_func
 static int ctf_flush_names(struct tl_writer *writer)
 {
     uint64_t bytes = 0;
-    return tli_ctf_text_write(writer, true, &bytes);
+    return tli_ctf_text_write(writer, false, &bytes);
+}
+
+static int ctf_info(struct tl_writer *writer, const struct tl_recording_info *info)
+{
+    int error = take_info(writer, info);
+    return error ? error : ctf_flush_names(writer);
 }
 
 /* The text comes last: while a stream is being finished the old text, with all names, still fits it. */
@@ -143,7 +149,7 @@ static int ctf_close(struct tl_writer *writer, const struct tl_recording_info *i
     if (error == 0)
         error = stream_error;
     uint64_t text_bytes = 0;
-    int text_error = tli_ctf_text_write(writer, false, &text_bytes);
+    int text_error = tli_ctf_text_write(writer, true, &text_bytes);
     if (error == 0)
         error = text_error;
     if (bytes_written)
@@ -154,10 +160,12 @@ static int ctf_close(struct tl_writer *writer, const struct tl_recording_info *i
 
 const struct tl_writer_ops tl_writer_ctf = {
     .name = "ctf",
+    .check = tli_ctf_directory_check,
     .open = ctf_open,
     .module = ctf_module,
     .function = ctf_function,
     .flush_names = ctf_flush_names,
+    .info = ctf_info,
     .packet = tli_ctf_packet,
     .close = ctf_close,
 };

@@ -72,6 +72,9 @@ struct tl_writer {
  * errno; -EEXIST when something is in the way that is not a recording: that is never touched. */
 int tli_ctf_directory_make(const char *directory);
 
+/* Whether that would work, as far as can be told beforehand. 0 or a negative errno. */
+int tli_ctf_directory_check(const char *directory);
+
 /* Writes metadata and notes anew, each under another name first, and adds their size to *bytes. At the end of a
  * recording, and before it if there are many, the metadata names only functions that were seen in events: babeltrace2
  * takes time quadratic in their number to load them, and searches the list from its start for each event. */

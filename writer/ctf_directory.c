@@ -95,13 +95,43 @@ static int keep_as_old(const char *path)
     return error;
 }
 
-int tli_ctf_directory_make(const char *directory)
+/* A copy without slashes at the end, or NULL. */
+static char *without_slashes(const char *directory)
 {
     char *path = strdup(directory);
+    for (size_t end = path ? strlen(path) : 0; end > 1 && path[end - 1] == '/';)
+        path[--end] = '\0';
+    return path;
+}
+
+/* Who may make a directory beside it may move and make this one. */
+int tli_ctf_directory_check(const char *directory)
+{
+    char *path = without_slashes(directory), *beside = NULL;
+    int error = 0;
+    if (!path || asprintf(&beside, "%s.%d", path, (int)getpid()) < 0) {
+        free(path);
+        return -ENOMEM;
+    }
+    enum kind kind = look(path);
+    if (kind == KIND_FOREIGN)
+        error = -EEXIST;
+    else if (kind == KIND_EMPTY)
+        error = faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
+    else if (mkdir(beside, 0777) != 0)
+        error = -errno;
+    else
+        rmdir(beside);
+    free(beside);
+    free(path);
+    return error;
+}
+
+int tli_ctf_directory_make(const char *directory)
+{
+    char *path = without_slashes(directory);
     if (!path)
         return -ENOMEM;
-    for (size_t end = strlen(path); end > 1 && path[end - 1] == '/';)
-        path[--end] = '\0';
     enum kind kind = look(path);
     int result = kind == KIND_FOREIGN ? -EEXIST : kind == KIND_RECORDING ? keep_as_old(path) : 0;
     if (result == 0 && kind != KIND_EMPTY && mkdir(path, 0777) != 0)

@@ -53,10 +53,13 @@ struct tl_recording_packet {
 struct tl_writer;
 struct tl_writer_ops {
     const char *name;
+    int (*check)(const char *directory); /* whether open would find its place; changes nothing. 0 or a negative errno */
     struct tl_writer *(*open)(const char *directory, const struct tl_recording_info *info, int *error);
     int (*module)(struct tl_writer *, const struct tl_recording_module *);
     int (*function)(struct tl_writer *, const struct tl_recording_function *);
     int (*flush_names)(struct tl_writer *); /* after a run of module/function calls: what is on disk is now readable */
+    int (*info)(struct tl_writer *,
+                const struct tl_recording_info *info); /* what is known by now: close may not come */
     int (*packet)(struct tl_writer *, const struct tl_recording_packet *);
     int (*close)(struct tl_writer *, const struct tl_recording_info *info, uint64_t *bytes_written);
 };

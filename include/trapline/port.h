@@ -19,6 +19,7 @@ extern "C" {
 #endif
 
 struct tl_regs;
+struct tl_trace_thread;
 
 /* Poke side. Copies size bytes of text at address. TL_NO_TEXT where something is not mapped. */
 enum tl_status tl_port_text_read(uintptr_t address, void *to, size_t size);
@@ -30,6 +31,15 @@ enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t si
 /* Poke side. Returns when every core that runs, or will run, this program's threads has executed a serialising
  * instruction after the call began: what was written before is what they fetch. */
 void tl_port_serialize(void);
+
+/* Around a poke; the poke side is what runs in between. Thread context. Locking twice is a broken invariant or waits
+ * for ever. Not called where one thread alone ever pokes. */
+void tl_port_text_lock(void);
+void tl_port_text_unlock(void);
+
+/* Poke side. True if a breakpoint, before it is known whose it is, may run through any of the size bytes at address:
+ * the port's own entry code, and section .text.trap. Nothing is poked there. */
+bool tl_port_trap_path(uintptr_t address, size_t size);
 
 /* Poke side. Maps size bytes (a multiple of the page size) readable and executable at exactly address, zero-filled, to
  * be filled by tl_port_text_write. TL_NO_MEMORY if something is there or nothing is left. Never given back: a thread
@@ -58,6 +68,11 @@ bool tl_port_thread_exists(uint32_t id);
 
 /* Makes shared memory of a ring accessible to the current thread. False: it cannot be. */
 bool tl_port_ring_open(uintptr_t address, size_t size);
+
+/* For ftrace: the current thread's tracing state, NULL where there is no thread yet; and the context it is in: 0
+ * thread, 1 interrupt, 2 NMI, 3 breakpoint or other exception. Any context; these two are never traced. */
+struct tl_trace_thread *tl_port_trace_thread(void);
+unsigned tl_port_context(void);
 
 /* The TSC. Any side. */
 uint64_t tl_port_clock(void);

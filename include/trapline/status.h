@@ -21,6 +21,9 @@ enum tl_status {
     TL_DENIED,         /* the system refuses: permission, seccomp, a security module */
     TL_BUSY,           /* somebody else is at it */
     TL_GONE,           /* the process or the mapping has ended */
+    TL_NO_START,       /* the address is in the middle of an instruction, or not exactly one stands there */
+    TL_TRAP_PATH,      /* the code is part of what every breakpoint runs through */
+    TL_TOO_FAR,        /* a target is out of a branch's reach */
     TL_STATUS_COUNT
 };
 

@@ -60,6 +60,8 @@ enum {
 
 /* text.c. Opens what text is written through; then whether that works is tried on a page of our own. */
 enum tl_status tli_text_open(void);
+/* Before that: what text is written through comes through this socket. Returns the descriptor, or -1. */
+int tli_text_receive(int socket);
 void tli_text_close(void);
 
 /* Replaces the bytes at address in one go, for threads that cannot take a signal: a copy of the page, edited, is moved
@@ -89,6 +91,18 @@ uint64_t *tli_guard_mask(void);
 /* Sends the thread what it has waiting and no longer blocked. */
 void tli_guard_send_held(uint64_t *mask);
 #define TLI_MASK_PENDING(signals) ((uint64_t)(signals) << 32)
+
+/* A system call that a guard has before it: what tl_stub_guard in entry.S has pushed. */
+struct tli_guard_call {
+    uint64_t ax;
+    uint64_t argument[6]; /* di si dx r10 r8 r9 */
+};
+
+/* Reads the program's memory as the kernel would: false where that would say EFAULT. */
+bool tli_guard_read(void *to, uintptr_t from, size_t size);
+
+/* wait.c: the calls that wait under a mask of their own. True: the call is done, its result in ax. */
+bool tli_guard_wait(struct tli_guard_call *call);
 
 /* entry.S, addresses that stubs call and the kernel returns through. */
 extern const uint8_t tl_stub_slow[], tl_stub_guard[], tli_signal_restorer[];

@@ -18,6 +18,33 @@ void tli_text_close(void)
     memory_fd = -1;
 }
 
+int tli_text_receive(int socket)
+{
+    enum { SOL_SOCKET = 1, SCM_RIGHTS = 1, CMSG_CLOEXEC = 0x40000000 };
+    struct {
+        uint64_t length;
+        int32_t level, type, fd, padding;
+    } control = {0};
+    uint8_t byte;
+    struct {
+        void *base;
+        size_t size;
+    } data = {&byte, sizeof(byte)};
+    struct { /* struct msghdr */
+        void *name;
+        uint64_t name_bytes;
+        void *data;
+        size_t data_count;
+        void *control;
+        size_t control_bytes;
+        uint64_t flags;
+    } message = {0, 0, &data, 1, &control, sizeof(control), 0};
+    if (tl_syscall3(TL_SYS_RECVMSG, socket, &message, CMSG_CLOEXEC) == sizeof(byte) && control.level == SOL_SOCKET &&
+        control.type == SCM_RIGHTS)
+        memory_fd = control.fd;
+    return memory_fd;
+}
+
 static long map(uintptr_t address, size_t size, int protection, int flags)
 {
     return tl_syscall6(TL_SYS_MMAP, (long)address, (long)size, protection, flags, -1, 0);
@@ -41,7 +68,8 @@ enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t si
 enum tl_status tli_text_open(void)
 {
     static const char path[] = "/proc/self/mem";
-    memory_fd = (int)tl_syscall4(TL_SYS_OPENAT, TLI_AT_FDCWD, path, TLI_O_RDWR | TLI_O_CLOEXEC, 0);
+    if (memory_fd < 0)
+        memory_fd = (int)tl_syscall4(TL_SYS_OPENAT, TLI_AT_FDCWD, path, TLI_O_RDWR | TLI_O_CLOEXEC, 0);
     if (memory_fd < 0)
         return TL_DENIED;
     long page = map(0, TLI_PAGE, TLI_PROT_READ | TLI_PROT_EXEC, TLI_MAP_PRIVATE | TLI_MAP_ANONYMOUS);

@@ -8,10 +8,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <trapline/ftrace.h>
 #include <trapline/port.h>
 
 static void *blocks[TL_SIM_TASKS];
 static uint64_t ticks;
+static unsigned context;
+static bool text_locked;
+static uintptr_t trap_path;
+static size_t trap_path_bytes;
 
 enum tl_status tl_port_exec_map(uintptr_t address, size_t size)
 {
@@ -31,6 +36,29 @@ void tl_port_memory_free(void *memory, size_t size)
     tl_sim_stop("memory_free", 0, (unsigned)size);
     memset(memory, 0x5a, size);
     free(memory);
+}
+
+void tl_port_text_lock(void)
+{
+    TL_ASSERT(!text_locked); /* one writer: whoever waits here waits for itself */
+    text_locked = true;
+}
+
+void tl_port_text_unlock(void)
+{
+    TL_ASSERT(text_locked);
+    text_locked = false;
+}
+
+void tl_sim_trap_path(uintptr_t address, size_t size)
+{
+    trap_path = address;
+    trap_path_bytes = size;
+}
+
+bool tl_port_trap_path(uintptr_t address, size_t size)
+{
+    return address < trap_path + trap_path_bytes && address + size > trap_path;
 }
 
 uint64_t tl_port_interrupts_off(void)
@@ -74,6 +102,22 @@ bool tl_port_ring_open(uintptr_t address, size_t size)
     return true;
 }
 
+struct tl_trace_thread *tl_port_trace_thread(void)
+{
+    static struct tl_trace_thread threads[TL_SIM_TASKS];
+    return &threads[tl_sim_task()];
+}
+
+void tl_sim_context(unsigned context_now)
+{
+    context = context_now;
+}
+
+unsigned tl_port_context(void)
+{
+    return context;
+}
+
 uint64_t tl_port_clock(void)
 {
     return ++ticks;
@@ -81,6 +125,7 @@ uint64_t tl_port_clock(void)
 
 void tl_port_push(struct tl_regs **regs, uintptr_t value)
 {
+    tl_sim_stop("push", value, 0);
     uintptr_t sp = (uintptr_t)((*regs)->gpr[TL_REG_SP] -= sizeof(value));
     memcpy((void *)sp, &value, sizeof(value));
 }

@@ -17,6 +17,7 @@ struct view {
 static uint8_t memory[TL_SIM_TEXT_BYTES];
 static bool unmapped[TL_SIM_TEXT_BYTES];
 static struct view views[TL_SIM_CORES][TL_SIM_TEXT_BYTES];
+static void (*watcher)(uintptr_t address, uint8_t before, uint8_t after);
 static size_t used_from = TL_SIM_TEXT_BYTES, used_to;
 
 static bool inside(uintptr_t address, size_t size)
@@ -72,6 +73,11 @@ void tl_sim_text_map(uintptr_t address, size_t size, bool mapped)
 {
     for (size_t i = 0; i < size; i++)
         unmapped[address - TL_SIM_TEXT + i] = !mapped;
+}
+
+void tl_sim_text_watch(void (*watch)(uintptr_t address, uint8_t before, uint8_t after))
+{
+    watcher = watch;
 }
 
 uint8_t tl_sim_fetch(unsigned core, uintptr_t address)
@@ -130,6 +136,8 @@ enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t si
             tl_sim_stop("  next byte", address + i, bytes[i]);
         first = false;
         use(at, at + 1);
+        if (watcher)
+            watcher(address + i, memory[at], bytes[i]);
         memory[at] = bytes[i];
         for (unsigned core = 0; core < TL_SIM_CORES; core++)
             may_see(core, at, bytes[i]);

@@ -95,11 +95,12 @@ rounds() {
     tail -n 1 "$said"
 }
 goes_on() {
-    local first second
+    local first
     first=$(rounds | cut -d' ' -f2)
-    sleep 0.1
-    second=$(rounds | cut -d' ' -f2)
-    [ "$second" -gt "$first" ] || fail "the target stands still at $first rounds"
+    until_true 15 more_rounds "$first" || fail "the target stands still at $first rounds"
+}
+more_rounds() {
+    [ "$(rounds | cut -d' ' -f2)" -gt "$1" ]
 }
 
 # ---- claims -------------------------------------------------------------------------------------------------------
@@ -259,11 +260,11 @@ attached() {
     [ "$status" = 0 ] || fail "attach ended with $status: $(tail -n 3 "$scratch/traced.err")"
     summary_lines
 }
-# Traces the target until something ends that; returns when attached. Sets tracer.
+# attach_in_background OPTION...: traces the target until something ends that; returns when attached. Sets tracer.
 attach_in_background() {
     rm -rf "$scratch/data" "$scratch/data.old"
     # The input of the target is not trapline's to hold open.
-    "$TRAPLINE" record -p "$target" -d "$scratch/data" >"$scratch/traced.out" 2>"$scratch/traced.err" {control}>&- &
+    "$TRAPLINE" record -p "$target" -d "$scratch/data" "$@" >"$scratch/traced.out" 2>"$scratch/traced.err" {control}>&- &
     tracer=$!
     remember "$tracer"
     until_true 15 grep -qi attached "$scratch/traced.err" || fail "does not attach: $(cat "$scratch/traced.err")"

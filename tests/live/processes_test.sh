@@ -35,6 +35,62 @@ plugin_is_seen() {
     report
     grep -q '"p_sort"' "$scratch/report.json" || fail "the library that came later was not traced"
 }
+# Said in words, and the status is that of the program that it became.
+executes() {
+    recorded -- sh -c 'exec sleep 0.3; exit 3' || fail "ended with $?"
+    grep -qE "^trapline: process [0-9]+ has executed '.*/sleep'; the recording ended there" "$scratch/traced.err" ||
+        fail "says: $(cat "$scratch/traced.err")"
+    summary_lines
+    report
+    recorded -- sh -c 'exec sh -c "sleep 0.3; exit 7"'
+    [ $? = 7 ] || fail "not the status of the new program: $(cat "$scratch/traced.err")"
+}
+# What belongs to root in its /proc is handed to the agent by trapline.
+changed() {
+    [ "$(id -u)" = 0 ] || skip "only root can trace such a process"
+    chmod 755 "$scratch"
+    start settings "$(program settings)" "$1" serve
+    attached 200ms
+    text_is_the_files "$target"
+    attached 100ms
+    stop_target 0 worked
+}
+# The file that a process runs has been replaced, as an upgrade does.
+replaced() {
+    cp "$(program busy)" "$scratch/upgraded"
+    start busy "$scratch/upgraded" 1
+    cp "$(program counts)" "$scratch/new"
+    mv "$scratch/new" "$scratch/upgraded"
+    attached 200ms
+    text_differs_not
+    report
+    grep -q '"f_round", "module": "upgraded"' "$scratch/report.json" || fail "the deleted program was not traced"
+    goes_on
+    stop_target 0 'done'
+}
+# So has a library. Who may not read what is mapped leaves it out and says so; root traces it.
+library_replaced() {
+    needs setpriv
+    [ "$(id -u)" = 0 ] || skip "only root can become another user"
+    local as
+    chmod 755 "$scratch"
+    mkdir -m 777 "$scratch/open"
+    cc -shared -fPIC -O2 -o "$scratch/plugin.so" "$live/library/plugin.c" || fail "the library does not compile"
+    start seldom setpriv --reuid 65534 --regid 65534 --clear-groups env LD_PRELOAD="$scratch/plugin.so" "$(program seldom)"
+    cp "$(program counts)" "$scratch/new"
+    mv "$scratch/new" "$scratch/plugin.so"
+    attached 200ms --libs
+    "$TRAPLINE" info -d "$scratch/data" | grep -q 'plugin\.so' || fail "root does not trace it: $(cat "$scratch/traced.err")"
+    as=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    bounded "${as[@]}" "$TRAPLINE" record -p "$target" -d "$scratch/open/data" --for 200ms --libs >"$scratch/out" 2>"$scratch/err" ||
+        fail "ended with $?: $(cat "$scratch/err")"
+    grep -q "^trapline: left out: .*plugin.so" "$scratch/err" || fail "does not say so: $(cat "$scratch/err")"
+    text_is_the_files "$target"
+    stop_target 0 'done'
+}
+text_differs_not() {
+    ! grep -q 'not the file' "$scratch/traced.err" || fail "$(cat "$scratch/traced.err")"
+}
 
 claim a_storm_of_forks_goes_on_unharmed same -- "$(program forks)"
 claim a_storm_of_forks_with_libraries_traced same --libs -- "$(program forks)" 60
@@ -43,6 +99,11 @@ claim children_find_the_signals_they_should_with_libraries_traced same --libs --
 claim calls_of_a_program_that_spawns_are_exact exact "$(program spawns)"
 claim a_program_executes_itself same -- "$(program again)"
 claim a_program_executes_itself_with_libraries_traced same --libs -- "$(program again)" 3
+claim a_process_that_has_changed_its_user_is_traced changed user
+claim a_process_that_is_not_dumpable_is_traced changed undumpable
+claim a_program_that_executes_another_is_said_to executes
+claim a_program_whose_file_was_replaced_is_traced replaced
+claim a_library_whose_file_was_replaced library_replaced
 claim libraries_come_and_go plugin '' 300
 claim libraries_come_and_go_while_traced plugin --libs 300
 claim a_library_stays_while_others_load_it plugin --libs 200 keep

@@ -241,6 +241,44 @@ old_recording_is_kept() {
     "$TRAPLINE" report -d "$scratch/data.old" >"$scratch/out" || fail "the old recording cannot be read"
 }
 
+# Whatever little memory is left in the target: it is traced, or it is refused and keeps what it had.
+no_memory_in_the_target() {
+    needs prlimit
+    local size left refused=0
+    for left in 0 20000 100000 1000000 100000000 290000000 292000000 296000000 300000000 310000000 330000000; do
+        start busy "$(program busy)" 1
+        size=$(($(sed -n 's/^VmSize:[^0-9]*\([0-9]*\) kB/\1/p' "/proc/$target/status") * 1024))
+        prlimit --pid "$target" --as=$((size + left)) || skip "its limit cannot be set"
+        if record_for 100ms --buffer 64K; then
+            summary_lines
+        else
+            [ $? = 125 ] || fail "with $left bytes left: $(cat "$scratch/traced.err")"
+            grep -q "^trapline: cannot .* $target: .*memory" "$scratch/traced.err" ||
+                fail "with $left bytes left: $(cat "$scratch/traced.err")"
+            refused=$((refused + 1))
+            until_true 2 not_mapped || fail "with $left bytes left the rings stay mapped"
+        fi
+        text_is_the_files "$target"
+        goes_on
+        stop_target 0 'done'
+    done
+    [ "$refused" -ge 4 ] || fail "refused only $refused times"
+}
+not_mapped() {
+    ! grep -q trapline-ring "/proc/$target/maps"
+}
+# A write over the limit on the size of a file is as one to a full disk.
+file_size_limit() {
+    ulimit -S -f 300 # units of 1024 bytes
+    recorded -- "$(program counts)" 2 100000
+    [ $? = 125 ] || fail "ended otherwise: $(cat "$scratch/traced.err")"
+    grep -q '^trapline: cannot write the recording: File too large' "$scratch/traced.err" ||
+        fail "says: $(cat "$scratch/traced.err")"
+    grep -q 'count f_step 200000' "$scratch/traced.out" || fail "the program did not go on: $(cat "$scratch/traced.out")"
+    report
+    grep -q '"f_step"' "$scratch/report.json" || fail "the report does not hold what was recorded"
+}
+
 # ---- somebody is there already ----
 
 traced_by_gdb() {
@@ -270,7 +308,13 @@ filtered() {
     stop_target 0 served
 }
 filters_itself() {
-    same -x _fini -- "$(program filtered)" strict # its int3 would need rt_sigreturn, which the filter forbids
+    same -x _fini -- "$(program filtered)" strict "$@" # its int3 would need rt_sigreturn, which the filter forbids
+}
+# The agent leaves before the filter reaches its thread.
+filters_all_threads() {
+    filters_itself all
+    grep -q '^trapline: process [0-9]* .*seccomp.*recording ended' "$scratch/traced.err" ||
+        fail "says: $(cat "$scratch/traced.err")"
 }
 
 claim no_such_process no_process
@@ -289,10 +333,14 @@ claim no_recording no_recording
 claim a_damaged_recording damaged_recording
 claim a_folder_that_cannot_be_written unwritable
 claim a_full_disk full_disk
+claim a_limit_on_the_size_of_files file_size_limit
+claim little_memory_in_the_target no_memory_in_the_target
 claim an_old_recording_is_kept old_recording_is_kept
 claim a_process_under_gdb_is_refused_and_gdb_named traced_by_gdb
 for call in membarrier mmap clone memfd kill; do
     claim "a_seccomp_filter_against_${call}_is_refused" filtered "$call"
 done
 claim a_program_that_filters_itself_while_traced filters_itself
+claim a_program_that_filters_itself_through_syscall filters_itself number
+claim a_program_that_filters_all_its_threads filters_all_threads
 finish

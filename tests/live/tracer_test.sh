@@ -23,6 +23,23 @@ killed() {
     text_is_the_files "$target"
     stop_target 0 'done'
 }
+# A few events, far from filling a chunk, are on disk nevertheless, and babeltrace2 knows their names.
+killed_early() {
+    start seldom "$(program seldom)"
+    attach_in_background
+    ticks() {
+        report && grep -qE '"f_tick".*"calls": [0-9]{2,}' "$scratch/report.json"
+    }
+    until_true 20 ticks || fail "no call is on disk while it goes on: $(cat "$scratch/report.json")"
+    kill -KILL "$tracer"
+    text_came_back || fail "text differs two seconds after kill -9 of trapline"
+    ticks || fail "what was on disk is gone: $(cat "$scratch/report.json")"
+    "$TRAPLINE" info -d "$scratch/data" | grep -qE '^sites +[1-9]' || fail "$("$TRAPLINE" info -d "$scratch/data")"
+    if command -v babeltrace2 >/dev/null; then
+        babeltrace2 "$scratch/data" 2>&1 | grep -q f_tick || fail "babeltrace2: $(babeltrace2 "$scratch/data" | head -n 3)"
+    fi
+    stop_target 0 'done'
+}
 killed_while_attaching() {
     local i
     start busy "$(program busy)" 2
@@ -90,6 +107,7 @@ target_killed() {
 }
 claim the_target_outlives_a_killed_trapline killed
 claim the_target_outlives_a_killed_trapline_while_threads_come_and_go killed churn
+claim a_killed_trapline_leaves_the_few_calls_so_far killed_early
 claim a_launched_program_outlives_a_killed_trapline killed_launched
 claim trapline_may_be_killed_while_it_attaches killed_while_attaching
 claim a_second_trapline_is_refused_and_told_of_the_first second

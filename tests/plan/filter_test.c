@@ -38,7 +38,7 @@ static int close_module(void **state)
 
 static size_t select_by(const char *include, const char *exclude)
 {
-    struct tl_filter filter = {&include, include != NULL, &exclude, exclude != NULL};
+    struct tl_filter filter = {&include, include != NULL, &exclude, exclude != NULL, 0};
     return tl_module_select(module, &filter);
 }
 

@@ -81,6 +81,11 @@ void program_assemble(const char *name, const char *source)
     program_build(name, "-nostdlib -static -x assembler", text);
 }
 
+static unsigned bytes_used(const struct tl_wire_site *site)
+{
+    return site->tactic == TL_TACTIC_TRAP ? 1 : TL_JUMP_BYTES;
+}
+
 static void check_plan(const struct tl_module *module)
 {
     for (size_t i = 0; i < module->site_count; i++) {
@@ -89,10 +94,12 @@ static void check_plan(const struct tl_module *module)
         assert_true(site->insns >= 1 && site->insns <= TL_SITE_MAX_INSNS);
         assert_true(site->function < module->function_count);
         assert_true(site->exits >> site->insns == 0);
-        assert_true(site->tactic == TL_TACTIC_TRAP || (site->tactic == TL_TACTIC_JUMP && site->size >= TL_JUMP_BYTES));
         assert_true(site->tactic != TL_TACTIC_TRAP || site->insns == 1);
+        assert_true((site->tactic == TL_TACTIC_JUMP || site->tactic == TL_TACTIC_SLED) ==
+                    (site->tactic != TL_TACTIC_TRAP && site->size >= TL_JUMP_BYTES));
+        /* No two write the same byte, or one that a short jump reads. */
         if (i > 0)
-            assert_true(module->sites[i - 1].address + module->sites[i - 1].size <= site->address);
+            assert_true(module->sites[i - 1].address + bytes_used(&module->sites[i - 1]) <= site->address);
         for (size_t g = 0; g < module->guard_count; g++)
             assert_true(site->address >= module->guards[g].address + module->guards[g].size ||
                         site->address + site->size <= module->guards[g].address);

@@ -56,13 +56,14 @@ static void endbr_stays_where_it_is(void **state)
     tl_module_close(module);
 }
 
-static void a_branch_into_the_first_bytes_makes_the_entry_a_trap(void **state)
+static void a_branch_into_the_first_bytes_makes_the_entry_a_short_jump(void **state)
 {
     (void)state;
     program_assemble("inner", FUNCTION("f", "xor %eax,%eax\n1: inc %eax\ncmp %edi,%eax\njne 1b\nret\n"));
     struct tl_module *module = program_plan("inner");
     const struct tl_plan_function *f = get(module, "f");
-    assert_int_equal(f->entry, TL_TACTIC_TRAP);
+    assert_int_equal(f->entry, TL_TACTIC_SHORT);
+    assert_int_equal(program_site(module, f->address)->size, 2);
     assert_int_equal(f->exits, TL_EXITS_SITE);
     assert_string_equal(f->why, "");
     tl_module_close(module);
@@ -192,10 +193,31 @@ static void signal_calls_are_guarded(void **state)
     assert_int_equal(module->guards[0].insns, 3);
     assert_int_equal(module->guards[0].size, 9);
     assert_int_equal(module->guards[1].syscall_number, 14);
+    assert_int_equal(module->guards[1].size, 9);
     const struct tl_plan_function *h = get(module, "h"); /* the guard itself records it */
     assert_int_equal(h->entry, TL_TACTIC_JUMP);
     assert_null(program_site(module, h->address));
     assert_string_equal(h->why, "a guarded system call: exits not traced");
+    tl_module_close(module);
+}
+
+static void calls_by_number_are_guarded(void **state)
+{
+    (void)state;
+    program_assemble(
+        "number", FUNCTION("wait", "mov $0x10e,%eax\nsyscall\nret\n")
+                      FUNCTION("syscall", "mov %rdi,%rax\nmov %rsi,%rdi\nmov %rdx,%rsi\nmov %rcx,%rdx\nmov %r8,%r10\n"
+                                          "mov %r9,%r8\nmov 8(%rsp),%r9\nsyscall\nret\n")
+                          FUNCTION("near", "mov %rdi,%rax\nsyscall\nret\n") /* the jmp would hide the syscall */
+        FUNCTION("hidden", "mov $0x050fc789,%edx\nmov %edx,%eax\nret\n")
+            FUNCTION("other", "mov $0x10d,%eax\nsyscall\nret\n"));
+    struct tl_module *module = program_plan("number");
+    assert_int_equal(module->guard_count, 2);
+    assert_int_equal(module->guards[0].syscall_number, 0x10e);
+    assert_int_equal(module->guards[1].address, get(module, "syscall")->address);
+    assert_int_equal(module->guards[1].syscall_number, TL_SITE_SYSCALL_ANY);
+    assert_int_equal(module->guards[1].insns, 8);
+    assert_int_equal(get(module, "syscall")->entry, TL_TACTIC_JUMP); /* the guard itself records it */
     tl_module_close(module);
 }
 
@@ -266,7 +288,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tiny_functions_use_the_padding_behind_them),
         cmocka_unit_test(endbr_stays_where_it_is),
-        cmocka_unit_test(a_branch_into_the_first_bytes_makes_the_entry_a_trap),
+        cmocka_unit_test(a_branch_into_the_first_bytes_makes_the_entry_a_short_jump),
         cmocka_unit_test(a_loop_to_the_entry_is_redirected),
         cmocka_unit_test(a_loop_behind_an_endbr_is_redirected),
         cmocka_unit_test(tail_calls_are_exits),
@@ -274,6 +296,7 @@ int main(void)
         cmocka_unit_test(an_exit_behind_a_branch_target_is_not_missed),
         cmocka_unit_test(system_calls_stay),
         cmocka_unit_test(signal_calls_are_guarded),
+        cmocka_unit_test(calls_by_number_are_guarded),
         cmocka_unit_test(the_signal_return_is_no_function),
         cmocka_unit_test(overlapping_symbols_share_no_byte),
         cmocka_unit_test(what_never_returns_says_so),

@@ -15,7 +15,7 @@
 #define WORLD_INSNS 5
 #define WORLD_PASSES 4
 
-/* A window of whole instructions, at least 5 bytes together. */
+/* A window of whole instructions; of less than 5 bytes together, it is a short one. */
 struct world_window {
     uintptr_t address;
     uint8_t count;

@@ -100,9 +100,12 @@ static void promise_next(int what)
 /* The displacement is made up byte by byte; where it leads is where the stub is. No two records share one. */
 static void make_jump(struct tli_site *site, const struct world_window *window, unsigned i)
 {
-    uint8_t displacement[4] = {(uint8_t)(0x20 + i), (uint8_t)(0x30 + arms), (uint8_t)(0x40 + i),
+    uint8_t displacement[4] = {(uint8_t)(0x20 + i + 16 * arms), (uint8_t)(0x30 + arms), (uint8_t)(0x40 + i),
                                (uint8_t)(0x08 + arms)};
-    site->size = TLI_SITE_BYTES;
+    unsigned whole = world_offset(window, window->count);
+    site->size = (uint8_t)(whole < TLI_SITE_BYTES ? whole : TLI_SITE_BYTES);
+    for (unsigned offset = site->size; offset < TLI_SITE_BYTES; offset++)
+        displacement[offset - 1] = world_old_byte(window, offset); /* what stands behind a short window stays */
     for (unsigned k = 1; k < window->count && world_offset(window, k) < TLI_SITE_BYTES; k++) {
         unsigned offset = world_offset(window, k);
         site->starts |= (uint8_t)(1u << offset);
@@ -239,6 +242,7 @@ static void before(void)
         const struct world_window *window = &world.window[i];
         uint8_t bytes[WORLD_INSNS * 15];
         unsigned size = world_offset(window, window->count);
+        size = size < TLI_SITE_BYTES ? TLI_SITE_BYTES : size;
         for (unsigned offset = 0; offset < size; offset++)
             bytes[offset] = world_old_byte(window, offset);
         tl_sim_text_set(window->address, bytes, size);

@@ -100,7 +100,8 @@ tl_record_cold:
 .Lcold_end:
 
 /* The guarded system call: the agent is asked, RCX comes back 0 if it has done the call itself (the kernel leaves RCX
- * undefined, too). */
+ * undefined, too). Two jumps of five bytes follow: to the syscall where it always stood, so that a thread that waits
+ * there is found and unwound as ever; and behind it, for a call that is done. */
         .globl  tl_record_guard
         .hidden tl_record_guard
 tl_record_guard:
@@ -109,9 +110,7 @@ tl_record_guard:
 .Lguard_call:
         .long   0
         lea     128(%rsp), %rsp
-        jrcxz   1f
-        syscall
-1:
+        jrcxz   . + 7
 .Lguard_end:
 
 .macro TEMPLATE name

@@ -23,6 +23,7 @@ enum {
     TL_SYS_MADVISE = 28,
     TL_SYS_NANOSLEEP = 35,
     TL_SYS_GETPID = 39,
+    TL_SYS_RECVMSG = 47,
     TL_SYS_CLONE = 56,
     TL_SYS_EXECVE = 59,
     TL_SYS_EXIT = 60,
@@ -33,9 +34,18 @@ enum {
     TL_SYS_GETDENTS64 = 217,
     TL_SYS_TGKILL = 234,
     TL_SYS_OPENAT = 257,
+    TL_SYS_PSELECT6 = 270,
+    TL_SYS_PPOLL = 271,
+    TL_SYS_EPOLL_PWAIT = 281,
     TL_SYS_PROCESS_VM_READV = 310,
+    TL_SYS_PROCESS_VM_WRITEV = 311,
+    TL_SYS_SECCOMP = 317,
+    TL_SYS_EXECVEAT = 322,
     TL_SYS_MEMBARRIER = 324,
+    TL_SYS_IO_PGETEVENTS = 333,
+    TL_SYS_IO_URING_ENTER = 426,
     TL_SYS_CLOSE_RANGE = 436,
+    TL_SYS_EPOLL_PWAIT2 = 441,
 };
 
 static inline long tl_syscall6(long number, long a, long b, long c, long d, long e, long f)

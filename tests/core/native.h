@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Runs one instruction on the processor, in a context of one's own making, to compare with what the engine says it
+ * does. Both widths. The instruction lies in a field of int3; the one it lands on ends the run.
+ */
+#ifndef TL_TESTS_CORE_NATIVE_H
+#define TL_TESTS_CORE_NATIVE_H
+
+#include <regs.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define NATIVE_CODE_BYTES 0x10000u
+#define NATIVE_DATA_BYTES 0x1000u
+
+extern uint8_t *native_code; /* executable, all int3 */
+extern uint8_t *native_data; /* below 2 GB */
+
+void native_begin(void);
+
+/* Lets the processor go on with these registers until an int3. Out: the registers there, ip at the int3. */
+void native_run(struct tl_regs *regs);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A session while it runs: its state, and what it says of itself. Between session.c and words.c only.
+ */
+#ifndef TL_TRACER_RUNNING_H
+#define TL_TRACER_RUNNING_H
+
+#include <tracer/drain.h>
+#include <tracer/modules.h>
+#include <tracer/place.h>
+#include <tracer/remote.h>
+#include <tracer/resident.h>
+#include <tracer/session.h>
+#include <writer/writer.h>
+
+struct tl_session {
+    const struct tl_session_options *options;
+    pid_t pid;
+    int memory;
+    bool ended;      /* the program has ended, or executed another one */
+    int wait_status; /* of a launched program that has ended */
+    bool reaped;
+    struct tl_hold hold;
+    struct tl_resident resident;
+    bool placed;
+    struct tl_agent agent;
+    struct tl_modules modules;
+    struct tl_armed armed;
+    struct tl_writer *writer;
+    struct tl_drain *drain;
+    struct tl_recording_info info;
+    uint64_t raw_start_ns;
+    uint64_t bytes;
+    uint64_t keep_ns; /* when to write next what chunks hold so far */
+    char command[512];
+    char reason[1024];
+};
+
+/* A line on standard error, unless -q. */
+__attribute__((format(printf, 2, 3))) void tl_session_say(const struct tl_session *session, const char *format, ...);
+
+/* Says the reason; the exit status to end with. */
+int tl_session_fail(const struct tl_session *session);
+
+/* -v: what the plan and the arming came to. */
+void tl_session_say_steps(const struct tl_session *session);
+
+/* The two last lines. */
+void tl_session_sum_up(const struct tl_session *session);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a session says of itself. See running.h.
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <tracer/running.h>
+
+void tl_session_say(const struct tl_session *session, const char *format, ...)
+{
+    va_list arguments;
+    if (session->options->verbose < 0)
+        return;
+    va_start(arguments, format);
+    fputs("trapline: ", stderr);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+}
+
+int tl_session_fail(const struct tl_session *session)
+{
+    fprintf(stderr, "trapline: %s\n", session->reason);
+    return TL_EXIT_TRAPLINE;
+}
+
+/* 1,234,567 */
+static const char *grouped(uint64_t value, char *text, size_t size)
+{
+    char digits[32];
+    int length = snprintf(digits, sizeof(digits), "%" PRIu64, value), n = 0;
+    for (int i = 0; i < length && (size_t)n + 2 < size; i++) {
+        text[n++] = digits[i];
+        if (i + 1 < length && (length - i - 1) % 3 == 0)
+            text[n++] = ',';
+    }
+    text[n] = 0;
+    return text;
+}
+
+static const char *size_text(uint64_t bytes, char *text, size_t size)
+{
+    static const char *const unit[] = {"B", "kB", "MB", "GB", "TB"};
+    double value = (double)bytes;
+    unsigned i = 0;
+    for (; value >= 1000 && i < 4; i++)
+        value /= 1000;
+    snprintf(text, size, i ? "%.1f %s" : "%.0f %s", value, unit[i]);
+    return text;
+}
+
+void tl_session_say_steps(const struct tl_session *session)
+{
+    const struct tl_armed *armed = &session->armed;
+    const struct tl_control *control = session->agent.control;
+    char stubs[32];
+    size_t modules = 0;
+    if (session->options->verbose <= 0)
+        return;
+    for (size_t i = 0; i < session->modules.count; i++)
+        modules += session->modules.entry[i].selected;
+    tl_session_say(session, "planned %" PRIu64 " functions of %zu module%s", armed->functions, modules,
+                   modules == 1 ? "" : "s");
+    if (session->info.by_attach)
+        tl_session_say(session, "placed the agent, thread %u of the process; thread %d was held for %.3f ms",
+                       control->agent_tid, (int)session->hold.tid, (double)session->info.held_ns / 1e6);
+    else
+        tl_session_say(session, "placed the agent, thread %u of the process, before its first instruction",
+                       control->agent_tid);
+    tl_session_say(session,
+                   "armed %" PRIu64 " sites by jump, %" PRIu64 " by trap; %" PRIu64 " refused, %" PRIu64
+                   " guards; %" PRIu64 " batches, %" PRIu64 " membarriers, %.3f ms of poking, %s of stubs",
+                   armed->sites_jump, armed->sites_trap, armed->refused, armed->guards, control->batches,
+                   control->membarriers, (double)armed->poke_tsc * 1e3 / (double)session->info.tsc_hz,
+                   size_text(control->stub_bytes, stubs, sizeof(stubs)));
+}
+
+void tl_session_sum_up(const struct tl_session *session)
+{
+    const struct tl_armed *armed = &session->armed;
+    char events[32], lost[32], bytes[32];
+    struct tl_drain_count count = tl_drain_count(session->drain);
+    uint64_t none = armed->functions - armed->traced;
+    fprintf(stderr, "traced %" PRIu64 " of %" PRIu64 " functions (%" PRIu64 " jump, %" PRIu64 " trap", armed->traced,
+            armed->functions, armed->entry_jump, armed->entry_trap);
+    if (none)
+        fprintf(stderr, "; %" PRIu64 " not: 'trapline list' says why", none);
+    fprintf(stderr, ")\n%s events in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
+            count.threads, count.threads == 1 ? "" : "s", grouped(count.lost, lost, sizeof(lost)),
+            size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
+}
