@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What an int3 is offered to, in order; see traps.h. KERNEL_FTRACE, KERNEL_KPROBES and KERNEL_KGDB are the build's
+ * switches.
+ */
+#include <core/section.h>
+#include <core/trap.h>
+#include <kernel/kgdb.h>
+#include <kernel/panic.h>
+#include <kernel/smp.h>
+#include <kernel/traps.h>
+#include <kernel/user.h>
+#include <port/ring0/frame.h>
+#if KERNEL_FTRACE
+#include <core/ftrace.h>
+#endif
+#if KERNEL_KPROBES
+#include <core/probe.h>
+#endif
+
+enum { CONTEXT_EXCEPTION = 3 }; /* tl_port_context() */
+enum { FLAG_INTERRUPT = 0x200 };
+
+typedef bool handler(struct tl_regs **regs, uintptr_t address);
+
+/* A frame begins with its registers, so whoever moves these has moved the frame. Inlined: the handler is known. */
+static inline __attribute__((always_inline)) bool offer(handler *handle, struct pt_regs **regs)
+{
+    struct tl_regs *trapped = &(*regs)->regs;
+    bool mine = handle(&trapped, trapped->ip - 1);
+    *regs = (struct pt_regs *)trapped;
+    return mine;
+}
+
+#if KERNEL_FTRACE
+TLI_TRAP bool modifying_ftrace_code(void)
+{
+    return tli_ftrace_modifying();
+}
+
+TLI_TRAP bool ftrace_int3_handler(struct pt_regs **regs)
+{
+    return offer(tli_ftrace_int3, regs);
+}
+#else
+TLI_TRAP bool modifying_ftrace_code(void)
+{
+    return false;
+}
+
+TLI_TRAP bool ftrace_int3_handler(struct pt_regs **regs)
+{
+    (void)regs;
+    return false;
+}
+#endif
+
+TLI_TRAP bool poke_int3_handler(struct pt_regs **regs)
+{
+    return !user_mode(*regs) && !kgdb_breakpoint_at((*regs)->regs.ip - 1) && offer(tli_trap, regs);
+}
+
+bool rcu_is_watching(void)
+{
+    return cpus[cpu_id()].rcu_nesting > 0;
+}
+
+void ist_enter(struct pt_regs *regs)
+{
+    struct thread *thread = thread_current();
+    (void)regs;
+    thread->preempt_off++;
+    cpus[thread->cpu].rcu_nesting++;
+}
+
+void ist_exit(struct pt_regs *regs)
+{
+    struct thread *thread = thread_current();
+    (void)regs;
+    if (!rcu_is_watching() || !thread->preempt_off)
+        panic("ist_exit without ist_enter", NULL);
+    cpus[thread->cpu].rcu_nesting--;
+    thread->preempt_off--;
+}
+
+#if KERNEL_KGDB
+bool kgdb_ll_trap(struct pt_regs *regs)
+{
+    return !user_mode(regs) && kgdb_int3(regs);
+}
+
+bool debug_trap(struct pt_regs *regs)
+{
+    return kgdb_debug(regs);
+}
+
+bool nmi_trap(struct pt_regs *regs)
+{
+    return kgdb_nmi(regs);
+}
+
+void kgdb_poll_hook(struct pt_regs *regs)
+{
+    kgdb_poll(regs);
+}
+#else
+bool kgdb_ll_trap(struct pt_regs *regs)
+{
+    (void)regs;
+    return false;
+}
+
+bool debug_trap(struct pt_regs *regs)
+{
+    (void)regs;
+    return false;
+}
+
+bool nmi_trap(struct pt_regs *regs)
+{
+    (void)regs;
+    return false;
+}
+
+void kgdb_poll_hook(struct pt_regs *regs)
+{
+    (void)regs;
+}
+#endif
+
+#if KERNEL_KPROBES
+bool kprobe_int3_handler(struct pt_regs **regs)
+{
+    return !user_mode(*regs) && offer(tl_probe_int3, regs);
+}
+#else
+bool kprobe_int3_handler(struct pt_regs **regs)
+{
+    (void)regs;
+    return false;
+}
+#endif
+
+bool notify_die(enum tl_notify_event event, const char *name, struct pt_regs **regs, long error_code, int trap,
+                int signal)
+{
+    struct tl_regs *trapped = &(*regs)->regs;
+    struct tl_notification what = {event, name, &trapped, (uintptr_t)error_code, trap, signal};
+    bool consumed = tl_notify(&what);
+    *regs = (struct pt_regs *)trapped;
+    return consumed;
+}
+
+void cond_local_irq_enable(struct pt_regs *regs)
+{
+    if (regs->regs.flags & FLAG_INTERRUPT)
+        __asm__ volatile("sti" : : : "memory");
+}
+
+void cond_local_irq_disable(struct pt_regs *regs)
+{
+    if (regs->regs.flags & FLAG_INTERRUPT)
+        __asm__ volatile("cli" : : : "memory");
+}
+
+void do_trap(int trap, int signal, const char *name, struct pt_regs *regs, long error_code)
+{
+    (void)error_code;
+    if (!user_mode(regs))
+        panic(name, regs);
+    user_signal(regs, trap, signal);
+}
+
+void kernel_int3_later(struct pt_regs **regs, long error_code)
+{
+    struct thread *thread = thread_current();
+    uint8_t context = thread->context;
+    thread->context = CONTEXT_EXCEPTION;
+    /* Nobody knows what was interrupted: the scheduler, an idle CPU that RCU does not see. So: no scheduling. */
+    ist_enter(*regs);
+    if (!rcu_is_watching())
+        panic("entry code didn't wake RCU", *regs);
+    if (!kgdb_ll_trap(*regs)) {
+        if (!kprobe_int3_handler(regs) && !notify_die(TL_NOTIFY_INT3, "int3", regs, error_code, X86_TRAP_BP, SIGTRAP))
+            do_trap(X86_TRAP_BP, SIGTRAP, "int3", *regs, error_code);
+        kgdb_emulated(*regs);
+    }
+    ist_exit(*regs);
+    thread->context = context;
+}
+
+void user_int3_later(struct pt_regs *regs, long error_code)
+{
+    ist_enter(regs);
+    if (!rcu_is_watching())
+        panic("entry code didn't wake RCU", regs);
+    bool consumed = notify_die(TL_NOTIFY_INT3, "int3", &regs, error_code, X86_TRAP_BP, SIGTRAP);
+    ist_exit(regs);
+    if (consumed)
+        return;
+    cond_local_irq_enable(regs);
+    do_trap(X86_TRAP_BP, SIGTRAP, "int3", regs, error_code);
+    cond_local_irq_disable(regs);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The ring-3 task: one piece of code at a time, its system calls (int 0x80) and its signals. See kernel/user.c.
+ */
+#ifndef KERNEL_USER_H
+#define KERNEL_USER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pt_regs;
+
+/* System calls: number in ax, arguments in bx and cx; result in ax. */
+enum {
+    USER_EXIT,   /* bx: status */
+    USER_PRINT,  /* bx: text, cx: bytes */
+    USER_SIGNAL, /* bx: handler; it finds the signal in ax, and the trap in bx */
+    USER_RETURN, /* from a handler, to where the signal came */
+};
+
+/* Runs the ring-3 code from text on, size bytes of section .user, in the current thread until it exits. Returns its
+ * status, or -signal if one ended it. One at a time. */
+int user_run(const uint8_t *text, size_t size);
+
+void user_system_call(struct pt_regs *regs);
+
+/* The task whose registers these are has run into a trap: its handler, or its end. Interrupts as the task has them. */
+void user_signal(struct pt_regs *regs, int trap, int signal);
+
+/* kernel/32/user.S and kernel/64/user.S: to ring 3, keeping the current stack for user_leave() to come back to. */
+int user_enter(uintptr_t ip, uintptr_t sp, uintptr_t *kept_sp);
+__attribute__((noreturn)) void user_leave(uintptr_t kept_sp, int status);
+
+#endif
