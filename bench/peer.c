@@ -73,8 +73,8 @@ HIDDEN int main(int argc, char **argv)
     if (argc != 4)
         return 2;
     floor_wanted = strcmp(argv[1], "floor") == 0;
-    calls = atol(argv[2]);
-    long threads = atol(argv[3]);
+    calls = strtol(argv[2], NULL, 10);
+    long threads = strtol(argv[3], NULL, 10);
     if (calls < 1 || threads < 1 || threads > THREADS_MAX)
         return 2;
     for (intptr_t i = 1; i < threads; i++)

@@ -13,7 +13,6 @@
 
 static void *blocks[TL_SIM_TASKS];
 static uint64_t ticks;
-static unsigned context;
 static bool text_locked;
 static uintptr_t trap_path;
 static size_t trap_path_bytes;
@@ -108,14 +107,9 @@ struct tl_trace_thread *tl_port_trace_thread(void)
     return &threads[tl_sim_task()];
 }
 
-void tl_sim_context(unsigned context_now)
-{
-    context = context_now;
-}
-
 unsigned tl_port_context(void)
 {
-    return context;
+    return 0;
 }
 
 uint64_t tl_port_clock(void)

@@ -27,7 +27,7 @@
         iret
 .endm
 
-#include <entry.h>
+#include <entry.inc>
 
 /* 0 vector, 4 error code, 8 ip, 12 cs, 16 flags... becomes struct pt_regs. */
 .macro SAVE

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * FRAME=gap: every exception from kernel mode has a complete frame and room above it (gap/entry.h), so a push is a
+ * FRAME=gap: every exception from kernel mode has a complete frame and room above it (gap/entry.inc), so a push is a
  * push. Nobody else needs to know.
  */
 #include <core/section.h>
