@@ -95,8 +95,8 @@ LIBRARIES := -Wl,--as-needed -lelf -ldw -lZydis -lZycore -liberty -lzstd -llzma 
 
 # ---- rules ---------------------------------------------------------------------------------------------------------
 
-.PHONY: all help demo test check bench bench-peers budget torture tidy model fuzz fuzz-programs asm install uninstall clean coverage \
-	widths programs format packages kernel kernel-variants kernel-test FORCE
+.PHONY: all help demo test check bench bench-peers budget torture tidy model fuzz fuzz-programs asm install uninstall \
+	clean coverage widths programs format packages kernel kernel-variants kernel-test FORCE
 
 all: $(PROGRAM) $(B)/libtrapline.a $(AGENT_IMAGE)
 
@@ -153,8 +153,8 @@ $(B)/trapline: $(call objects,host,$(MAIN_SOURCE)) $(B)/libouter.a $(B)/libtrapl
 # What a test is linked with goes by its folder: the engine's own tests with the simulated port, the plan's with the
 # plan and the engine's decoder, the others with everything but main().
 engine_tests := tests/core/% tests/sim/% tests/arch/%
-test_libraries = $(if $(filter $(engine_tests),$(1)),$(B)/libsim.a,$(if $(filter tests/plan/%,$(1)),$(B)/libplan.a $(B)/libtrapline.a, \
-	$(B)/libouter.a $(B)/libtrapline.a))
+test_libraries = $(if $(filter $(engine_tests),$(1)),$(B)/libsim.a,$(if $(filter tests/plan/%,$(1)),$(B)/libplan.a \
+	$(B)/libtrapline.a,$(B)/libouter.a $(B)/libtrapline.a))
 define test_program # source
 $(B)/$(basename $(1)): $(call objects,host,$(1) $(filter $(dir $(1))%,$(TEST_SUPPORT))) $(call test_libraries,$(1))
 	$$(call say,LINK,$$@)
@@ -200,8 +200,8 @@ widths: $(call objects,host,$(CORE_SOURCES)) $(call objects,agent,$(CORE_SOURCES
 # ---- the kernel ----------------------------------------------------------------------------------------------------
 
 # Images are $(B)/kernel/NAME/: boot.elf, what QEMU boots, and kernel.elf, the same with names and lines. Of the names
-# below, 'make kernel' makes the first three; the rest are made by tests/kernel/variants.sh. WIDTH-FRAME-WITHOUT...: FRAME
-# is move or gap on i386 (docs/frames.md); without a room that the switches in kernel/traps.c leave out.
+# below, 'make kernel' makes the first three; the rest are made by tests/kernel/variants.sh. WIDTH-FRAME-WITHOUT...:
+# FRAME is move or gap on i386 (docs/frames.md); without a room that the switches in kernel/traps.c leave out.
 KERNEL_ROOMS := ftrace kprobes kgdb
 KERNEL_IMAGES := 64 32 32-gap
 KERNEL_SWITCHED := $(foreach w,64 32,$(w)-no-ftrace $(w)-no-kprobes $(w)-no-kgdb $(w)-no-ftrace-no-kprobes \
@@ -209,26 +209,39 @@ KERNEL_SWITCHED := $(foreach w,64 32,$(w)-no-ftrace $(w)-no-kprobes $(w)-no-kgdb
 KERNEL_VARIANTS := $(KERNEL_SWITCHED) 64-skip 32-skip 32-gap-skip
 kernel_width = $(firstword $(subst -, ,$(1)))
 kernel_frame = $(if $(filter 64,$(call kernel_width,$(1))),,$(if $(findstring -gap,$(1)),gap,move))
-kernel_sources = $(sort $(shell find kernel port/ring0 \( -name '*.c' -o -name '*.S' \) -not -path '*/$(if $(filter 64,$(1)),32,64)/*'))
+kernel_other = $(if $(filter 64,$(1)),32,64)
+kernel_sources = $(sort $(shell find kernel port/ring0 -name '*.[cS]' -not -path '*/$(call kernel_other,$(1))/*'))
 # A room is in if its core is there and the name does not say otherwise.
-kernel_rooms = $(foreach r,$(if $(wildcard core/ftrace.c),ftrace) $(if $(wildcard core/probe.c),kprobes) kgdb,$(if $(findstring -no-$(r),$(1)),,$(r)))
-kernel_switches = $(foreach r,$(KERNEL_ROOMS),-DKERNEL_$(shell echo $(r) | tr a-z A-Z)=$(if $(filter $(r),$(call kernel_rooms,$(1))),1,0))
+kernel_there = ftrace $(if $(wildcard core/probe.c),kprobes) kgdb
+kernel_rooms = $(foreach r,$(kernel_there),$(if $(findstring -no-$(r),$(1)),,$(r)))
+kernel_switch = -DKERNEL_$(shell echo $(2) | tr a-z A-Z)=$(if $(filter $(2),$(call kernel_rooms,$(1))),1,0)
+kernel_switches = $(foreach r,$(KERNEL_ROOMS),$(call kernel_switch,$(1),$(r)))
 # What a switch decides is compiled once an image, all else once a width.
-KERNEL_SWITCHED_SOURCES := kernel/backtrace.c kernel/traps.c kernel/start.c kernel/panic.c kernel/32/int3.c kernel/64/int3.c port/ring0/32/entry.S
-kernel_of_room := kernel/ftrace%:ftrace kernel/trace%:ftrace kernel/probe%:kprobes kernel/kgdb%:kgdb
-kernel_out = $(foreach p,$(kernel_of_room),$(if $(filter $(lastword $(subst :, ,$(p))),$(call kernel_rooms,$(1))),,$(firstword $(subst :, ,$(p)))))
+KERNEL_SWITCHED_SOURCES := kernel/backtrace.c kernel/traps.c kernel/start.c kernel/panic.c kernel/32/int3.c \
+	kernel/64/int3.c port/ring0/32/entry.S
+kernel_files_ftrace := kernel/ftrace% kernel/trace%
+kernel_files_kprobes := kernel/probe%
+kernel_files_kgdb := kernel/kgdb%
+# Of an image: the files that are not in it, for want of their room, or as the other frame's.
+kernel_out = $(foreach r,$(filter-out $(call kernel_rooms,$(1)),$(KERNEL_ROOMS)),$(kernel_files_$(r))) \
+	port/ring0/32/$(if $(filter gap,$(call kernel_frame,$(1))),move,gap)/%
+# And those that are, made for the image and for the width.
+kernel_all = $(call kernel_sources,$(call kernel_width,$(1)))
+kernel_own = $(filter $(KERNEL_SWITCHED_SOURCES),$(call kernel_all,$(1)))
+kernel_shared = $(filter-out $(KERNEL_SWITCHED_SOURCES) $(call kernel_out,$(1)),$(call kernel_all,$(1)))
+kernel_objects = $(call objects,kernel/$(1),$(call kernel_own,$(1))) \
+	$(call objects,ring0-$(call kernel_width,$(1)),$(call kernel_shared,$(1)))
 # How the compiler leaves a place for ftrace: or -pg -mfentry -mrecord-mcount (in a folder O of its own).
 KERNEL_SITES ?= -fpatchable-function-entry=5
 KERNEL_FLAGS = $(FREESTANDING) -fno-pic -fno-pie -mno-red-zone -fno-omit-frame-pointer $(KERNEL_SITES) \
 	-m$(1) -Iarch/x86/$(1) -Iport/ring0/$(1) -Ikernel/$(1)
 
 $(foreach w,32 64,$(foreach s,.c .S,$(eval $(call compile,ring0-$(w),$$(call KERNEL_FLAGS,$(w)),$(s)))))
-$(foreach w,32 64,$(eval $(call archive,$(B)/ring0-$(w)/libcore.a,$(call objects,ring0-$(w),$(sort $(shell find core arch/x86/$(w) -name '*.[cS]'))))))
+kernel_core = $(call objects,ring0-$(1),$(sort $(shell find core arch/x86/$(1) -name '*.[cS]')))
+$(foreach w,32 64,$(eval $(call archive,$(B)/ring0-$(w)/libcore.a,$(call kernel_core,$(w)))))
 
-define kernel_image_rules # name, width, frame
-$(B)/kernel/$(1)/kernel.elf: $(call objects,kernel/$(1),$(filter $(KERNEL_SWITCHED_SOURCES),$(call kernel_sources,$(2)))) \
-		$(call objects,ring0-$(2),$(filter-out $(KERNEL_SWITCHED_SOURCES) $(call kernel_out,$(1)) $(if $(filter gap,$(3)),port/ring0/32/move/%,port/ring0/32/gap/%),$(call kernel_sources,$(2)))) \
-		$(B)/ring0-$(2)/libcore.a kernel/kernel.lds kernel/symbols.sh
+define kernel_image_rules # name, width
+$(B)/kernel/$(1)/kernel.elf: $(call kernel_objects,$(1)) $(B)/ring0-$(2)/libcore.a kernel/kernel.lds kernel/symbols.sh
 	$$(call say,LD,$$@)
 	@mkdir -p $$(@D)
 	$$(Q)kernel/symbols.sh > $$(@D)/names.S && $$(CC) -m$(2) -c -o $$(@D)/names.o $$(@D)/names.S
@@ -240,10 +253,12 @@ $(B)/kernel/$(1)/kernel.elf: $(call objects,kernel/$(1),$(filter $(KERNEL_SWITCH
 $(B)/kernel/$(1)/boot.elf: $(B)/kernel/$(1)/kernel.elf
 	$$(Q)$(OBJCOPY) --strip-debug $(if $(filter 64,$(2)),-O elf32-i386) $$< $$@
 endef
-KERNEL_LINK = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack -Wl,-T,kernel/kernel.lds
-$(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(foreach s,.c .S,$(eval $(call compile,kernel/$(i),$$(call KERNEL_FLAGS,$(call \
-	kernel_width,$(i))) $(addprefix -Iport/ring0/32/,$(call kernel_frame,$(i))) $(call kernel_switches,$(i)),$(s)))))
-$(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(eval $(call kernel_image_rules,$(i),$(call kernel_width,$(i)),$(call kernel_frame,$(i)))))
+KERNEL_LINK = $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
+	-Wl,-T,kernel/kernel.lds
+kernel_own_flags = $(addprefix -Iport/ring0/32/,$(call kernel_frame,$(1))) $(call kernel_switches,$(1))
+$(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(foreach s,.c .S,$(eval $(call compile,kernel/$(i),$$(call \
+	KERNEL_FLAGS,$(call kernel_width,$(i))) $(call kernel_own_flags,$(i)),$(s)))))
+$(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(eval $(call kernel_image_rules,$(i),$(call kernel_width,$(i)))))
 
 kernel: $(KERNEL_IMAGES:%=$(B)/kernel/%/boot.elf)
 kernel-variants: $(KERNEL_VARIANTS:%=$(B)/kernel/%/boot.elf)
@@ -256,7 +271,8 @@ help:
 	@echo 'make test           everything: both compilers, all tests (installs what is missing)'
 	@echo 'make check          the fast part, under a minute; SAN=address,undefined with sanitizers'
 	@echo 'make tidy           the house rules: include arrows, lengths, names, the trap path, the tour, format'
-	@echo 'make kernel         the kernel for QEMU, $(O)/kernel/{64,32,32-gap}/boot.elf; make kernel-test boots and tries it'
+	@echo 'make kernel         the kernel for QEMU, $(O)/kernel/{64,32,32-gap}/boot.elf'
+	@echo 'make kernel-test    boots it and tries it, on both widths'
 	@echo 'make model          the protocol model, and the edits that must break it'
 	@echo 'make fuzz           the parsers and the decoder, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench          what a traced call and a patched site cost'

@@ -27,18 +27,27 @@ static __attribute__((noreturn)) void halt(void)
 
 enum { IP = 16, FLAGS, CS, SS, DS, ES, FS, GS };
 
+static uintptr_t value_of(const struct pt_regs *regs, unsigned where)
+{
+    switch (where) {
+    case IP:
+        return regs->regs.ip;
+    case FLAGS:
+        return regs->regs.flags;
+    case CS:
+        return regs->cs;
+    default:
+        return regs->regs.gpr[where % TL_ARCH_GPRS];
+    }
+}
+
 /* Four to a line, by gdb's names; the segments but cs are always the same. */
 static void print_registers(const struct pt_regs *regs)
 {
     unsigned printed = 0;
 #define PRINT(name, type, bits, where)                                                                                 \
     if (where <= CS)                                                                                                   \
-        console_print("  %s %p%s", #name,                                                                              \
-                      (void *)(uintptr_t)(where == IP      ? regs->regs.ip                                             \
-                                          : where == FLAGS ? regs->regs.flags                                          \
-                                          : where == CS    ? regs->cs                                                  \
-                                                           : regs->regs.gpr[where % TL_ARCH_GPRS]),                       \
-                      ++printed % 4 ? "" : "\n");
+        console_print("  %s %p%s", #name, (void *)value_of(regs, where), ++printed % 4 ? "" : "\n");
     TL_GDB_REGISTERS(PRINT)
     console_print("\n");
 }

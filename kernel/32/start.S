@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Where a CPU that is started begins: real mode, in a page below 1 MiB that smp.c copies this to; then straight into the
- * kernel's map. Linked wherever it falls, so it reckons from its own begin. Twin: kernel/64/start.S.
+ * Where a CPU that is started begins: real mode, in a page below 1 MiB that smp.c copies this to; then straight into
+ * the kernel's map. Linked wherever it falls, so it reckons from its own begin. Twin: kernel/64/start.S.
  */
 #include <kernel/layout.h>
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * thread_switch(): from one thread's stack to another's; and where a new thread's stack leads. Twin: kernel/64/switch.S.
+ * thread_switch(): from one thread's stack to another's; and where a new thread's stack leads. Twin:
+ * kernel/64/switch.S.
  */
         .text
         .globl  thread_switch, thread_first

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * From the multiboot loader to kernel_main() on x86-64: the loader leaves 32-bit mode without paging. A map of the first
- * GiB in large pages serves until kernel/paging.c makes the real one. Twin: kernel/32/boot.S.
+ * From the multiboot loader to kernel_main() on x86-64: the loader leaves 32-bit mode without paging. A map of the
+ * first GiB in large pages serves until kernel/paging.c makes the real one. Twin: kernel/32/boot.S.
  */
 #include <kernel/layout.h>
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# Each source file opens with one SPDX line and says what lives in it; a header's guard is its own; a text ends with
-# a newline and holds no tab, no blank at a line's end, no line over 120 columns.
+# Each source file opens with one SPDX line and says what lives in it; a header's guard is its own, or shared by twins;
+# a text ends with a newline and holds no tab, no blank at a line's end, no line over 120 columns.
 # shellcheck source=tests/tidy/tree.bash
 . "$(dirname "$0")/tree.bash"
 
@@ -13,12 +13,14 @@ while read -r file; do
         complain "$file: its head does not say what lives here"
 done < <(files '\.(c|h|S|cc|lds|sh|bash|py|pml)$' '^Makefile$' '^tests/run$' '^packages/' '^\.ci/run$')
 
+# Twins, of which an include path chooses one: of the widths, and of the two frames of i386.
+twin='^arch/|/(32|64)/'
 declare -A guards=()
 while read -r file; do
     guard=$(sed -n 's/^#ifndef \([A-Z0-9_]*_H\)$/\1/p' "$file" | head -n 1)
     if [ -z "$guard" ] || ! grep -q "^#define $guard\$" "$file"; then
         complain "$file: no guard NAME_H"
-    elif [ -n "${guards[$guard]-}" ] && ! [[ $file == arch/* && ${guards[$guard]} == arch/* ]]; then
+    elif [ -n "${guards[$guard]-}" ] && ! { [[ $file =~ $twin ]] && [[ ${guards[$guard]} =~ $twin ]]; }; then
         complain "$file: shares its guard $guard with ${guards[$guard]}"
     fi
     guards[${guard:-none}]=$file

@@ -61,7 +61,8 @@ ring0_vectors:
         pushl   $3
         jmp     int3_entry
         .else
-        .if     !(.Lvector == 8 || (.Lvector >= 10 && .Lvector <= 14) || .Lvector == 17 || .Lvector == 21 || .Lvector == 29 || .Lvector == 30)
+        .set    .Lcoded, .Lvector == 8 || (.Lvector >= 10 && .Lvector <= 14) || .Lvector == 17
+        .if     !(.Lcoded || .Lvector == 21 || .Lvector == 29 || .Lvector == 30)
         pushl   $0
         .endif
         pushl   $.Lvector
