@@ -112,7 +112,7 @@ static enum tl_status make_sites(const struct tl_poke *pokes, size_t count, stru
     if (fresh && !made)
         return TL_NO_MEMORY;
     for (size_t i = 0; i < count; i++) {
-        if (known(&pokes[i]))
+        if (next == fresh || known(&pokes[i]))
             continue;
         struct tli_site *site = &made[next];
         site->address = pokes[i].address;

@@ -51,7 +51,7 @@ static void insert(struct change *change, const struct tl_poke *poke)
 static enum tl_status add(struct change *change, const struct tl_key_record *record, bool on)
 {
     struct tl_poke poke = poke_for(record, on), now = poke_for(record, !on);
-    enum tl_status status = tl_poke_encode(poke.expected, &now);
+    enum tl_status status = change->pokes ? tl_poke_encode(poke.expected, &now) : TL_NO_MEMORY;
     if (status == TL_OK)
         insert(change, &poke);
     return status;

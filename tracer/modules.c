@@ -91,8 +91,11 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
     }
     loaded.path = strdup(mapping->path);
     char *label = name_of(mapping);
-    if (!loaded.path || !label)
+    if (!loaded.path || !label) {
+        free(loaded.path);
+        free(label);
         return false;
+    }
     tl_progress("planning '%s'", label);
     if (!found)
         snprintf(
