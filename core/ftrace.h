@@ -71,7 +71,7 @@ void tli_ftrace_wait(void);
  * while somebody else registered; without it its call would reach neither who was there nor who is. */
 bool tli_ftrace_call(uintptr_t site, uintptr_t *parent, struct tl_regs *regs, struct tli_ftrace_slot *slot);
 
-/* For core/exit.c: a hooked call has returned. */
+/* In the calls that ftrace has hooked: one has returned. */
 void tli_ftrace_return(struct tl_trace_thread *thread, const struct tl_ftrace_call *call, uintptr_t *value);
 
 /* Counted by whoever sees them. */

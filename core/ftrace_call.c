@@ -72,13 +72,21 @@ TLI_TRACER static struct tl_ftrace_ops *after(_Atomic(struct tl_ftrace_ops *) *l
     return atomic_load_explicit(link, memory_order_seq_cst);
 }
 
+TLI_TRACER static bool hook(struct tl_ftrace_ops *ops, struct tl_trace_thread *thread, uintptr_t site,
+                            uintptr_t *parent)
+{
+    const struct tl_ftrace_call who = {
+        .function = site, .ops = ops, .generation = ops->generation, .tell = tli_ftrace_return};
+    return tli_exit_hook(thread, parent, &who);
+}
+
 TLI_TRACER static void tell(struct tl_ftrace_ops *ops, struct tl_trace_thread *thread, uintptr_t site,
                             uintptr_t *parent, struct tl_regs *regs)
 {
     if (!(ops->flags & TL_FTRACE_REGS))
         regs = 0;
     uintptr_t returns_to = tl_ftrace_return_address(thread, parent);
-    if (ops->returned && !tli_exit_hook(thread, parent, site, ops))
+    if (ops->returned && !hook(ops, thread, site, parent))
         return;
     if (!ops->entered)
         return;
@@ -132,7 +140,7 @@ TLI_TRACER bool tli_ftrace_call(uintptr_t site, uintptr_t *parent, struct tl_reg
 TLI_TRACER void tli_ftrace_return(struct tl_trace_thread *thread, const struct tl_ftrace_call *call, uintptr_t *value)
 {
     uint32_t bit = 1u << tl_port_context();
-    if (!guard(thread, bit))
+    if (!value || !guard(thread, bit))
         return;
     struct tli_epoch *epoch = epoch_of(thread);
     unsigned cookie = tli_epoch_enter(epoch);
