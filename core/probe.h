@@ -54,9 +54,8 @@ struct tli_probe_point {
     struct tl_ftrace_ops *ops; /* on an ftrace site */
 };
 
-/* probe_hit.c. Any context: the newest point at an address; the one whose slot holds it. NULL: none. */
+/* probe_hit.c. Any context: the newest point at an address, or NULL. */
 struct tli_probe_point *tli_probe_point_at(uintptr_t address);
-struct tli_probe_point *tli_probe_point_of_slot(uintptr_t address);
 /* A filled point is seen from now on. Probe's lock. */
 void tli_probe_point_publish(struct tli_probe_point *point);
 /* Its entered, with the point as data. */

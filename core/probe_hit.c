@@ -43,7 +43,8 @@ TLI_TRACER struct tli_probe_point *tli_probe_point_at(uintptr_t address)
     return point;
 }
 
-TLI_TRACER struct tli_probe_point *tli_probe_point_of_slot(uintptr_t address)
+/* The point whose slot holds address, or NULL. */
+TLI_TRACER static struct tli_probe_point *point_of_slot(uintptr_t address)
 {
     struct tli_probe_point *point = follow(&slots[bucket_of(slot_at(address))]);
     while (point && point->slot != slot_at(address))
@@ -167,7 +168,7 @@ TLI_TRACER bool tl_probe_int3(struct tl_regs **regs, uintptr_t address, unsigned
 {
     struct tli_probe_point *point = tli_probe_point_at(address);
     if (!point) {
-        point = tli_probe_point_of_slot(address);
+        point = point_of_slot(address);
         return point && executed(point, *regs, address, context);
     }
     enum tl_probe_how how = tli_probe_how(point);
@@ -221,7 +222,7 @@ TLI_TRACER static bool leave_detour(const struct tli_probe_point *point, struct 
 
 TLI_TRACER void tl_probe_fault(struct tl_regs *regs)
 {
-    struct tli_probe_point *point = tli_probe_point_of_slot(regs->ip);
+    struct tli_probe_point *point = point_of_slot(regs->ip);
     if (point) {
         unsigned offset = (unsigned)(regs->ip - point->slot);
         regs->ip = point->site.address;

@@ -169,8 +169,10 @@ bool tli_probe_jump_ready(struct tli_probe_point *point)
         return is_ours_alone(point, point->window) && detour_is_current(point);
     if (point->no_jump)
         return false;
-    struct window window = {.address = point->site.address};
+    struct window window; /* field by field: a compiler may clear so much at once by a call of memset */
     size_t size;
+    window.address = point->site.address;
+    window.size = window.count = 0;
     point->no_jump = true;
     if (!tli_probe_text.function(window.address, &window.begin, &size))
         return false;

@@ -52,7 +52,7 @@ static void adds_nothing(struct tl_return_probe *probe, const struct tl_ftrace_c
 static const char *hits_are_exact_on_all_cpus(void)
 {
     struct probe_told told[5] = {{0}};
-    struct tl_probe probes[4] = {
+    static struct tl_probe probes[4] = {
         {.address = (uintptr_t)probe_prey_jump, .before = probe_count_before},
         {.address = PREY_JUMP_ADD, .before = probe_count_before, .after = probe_count_after},
         {.address = PREY_JUMP_END, .before = probe_count_before, .after = probe_count_after},
