@@ -26,4 +26,13 @@ void tli_epoch_leave(struct tli_epoch *epoch, unsigned cookie);
 /* Returns when every reader that was inside has left. One at a time; never by a reader. */
 void tli_epoch_wait(struct tli_epoch *epoch);
 
+/* For two copies of something that take turns; an epoch is used in this way or in the other. The cookie, 0 or 1, is the
+ * copy to read. It is the copy of every reader inside with that cookie, however long they stay; another thread may
+ * leave for one of them. Trap side. */
+unsigned tli_epoch_enter_copy(struct tli_epoch *epoch);
+
+/* The copy that nobody reads, for the writer to fill; then it is the one, and nobody is left who reads the other. */
+unsigned tli_epoch_spare_copy(struct tli_epoch *epoch);
+void tli_epoch_turn(struct tli_epoch *epoch);
+
 #endif

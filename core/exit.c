@@ -25,8 +25,7 @@ static inline void set_depth(struct tl_trace_thread *thread, uint32_t depth)
     atomic_signal_fence(memory_order_seq_cst);
 }
 
-TLI_TRACER bool tli_exit_hook(struct tl_trace_thread *thread, uintptr_t *slot, uintptr_t site,
-                              struct tl_ftrace_ops *ops)
+TLI_TRACER bool tli_exit_hook(struct tl_trace_thread *thread, uintptr_t *slot, const struct tl_ftrace_call *who)
 {
     uint32_t depth = depth_of(thread);
     if (depth == TL_FTRACE_DEPTH) {
@@ -36,18 +35,29 @@ TLI_TRACER bool tli_exit_hook(struct tl_trace_thread *thread, uintptr_t *slot, u
     }
     set_depth(thread, depth + 1);
     struct tl_ftrace_call *call = &thread->calls[depth];
-    call->function = site;
+    call->function = who->function;
     call->returns_to = *slot;
     call->slot = (uintptr_t)slot;
     call->entered = tl_port_clock();
-    call->ops = ops;
-    call->generation = ops->generation;
+    call->ops = who->ops;
+    call->generation = who->generation;
     call->depth = depth;
+    call->owner = who->owner;
+    call->tell = who->tell;
     /* [X2] release, for the compiler: the entry is complete before the return address leads to it. Pairs with the
      * trampoline, in this thread. */
     atomic_signal_fence(memory_order_release);
     *slot = (uintptr_t)tl_exit_trampoline;
     return true;
+}
+
+/* The calls from number i on never returned. */
+TLI_TRACER static void drop(struct tl_trace_thread *thread, uint32_t i, uint32_t top)
+{
+    for (uint32_t k = i; k < top; k++)
+        thread->calls[k].tell(thread, &thread->calls[k], 0);
+    if (i != top) /* relaxed: a counter */
+        atomic_fetch_add_explicit(&tli_ftrace_counters.stale, top - i, memory_order_relaxed);
 }
 
 /* The call that returns. Those above it never did: they were jumped over. By the address of the return address, since
@@ -59,8 +69,7 @@ TLI_TRACER static struct tl_ftrace_call take(struct tl_trace_thread *thread, uin
         i--;
     if (i == 0)
         tl_port_panic("core/exit.c: a hooked return that nobody has hooked");
-    if (i != top) /* relaxed: a counter */
-        atomic_fetch_add_explicit(&tli_ftrace_counters.stale, top - i, memory_order_relaxed);
+    drop(thread, i, top);
     struct tl_ftrace_call call = thread->calls[i - 1];
     /* [X2] acquire, for the compiler: see tli_exit_hook(); the copy is made before the entry is given up. */
     atomic_signal_fence(memory_order_acquire);
@@ -73,7 +82,13 @@ TLI_TRACER void tli_exit_return(uintptr_t *slot, uintptr_t *value)
     struct tl_trace_thread *thread = tl_port_trace_thread();
     struct tl_ftrace_call call = take(thread, (uintptr_t)slot);
     *slot = call.returns_to; /* so that an unwinder in a callback finds it */
-    tli_ftrace_return(thread, &call, value);
+    call.tell(thread, &call, value);
+}
+
+void tl_trace_thread_end(struct tl_trace_thread *thread)
+{
+    drop(thread, 0, depth_of(thread));
+    set_depth(thread, 0);
 }
 
 uintptr_t tl_ftrace_return_address(const struct tl_trace_thread *thread, const uintptr_t *slot)

@@ -5,6 +5,7 @@
  * change at a time; calls go on meanwhile.
  */
 #include <core/ftrace.h>
+#include <core/lock.h>
 #include <core/section.h>
 #include <core/trap.h>
 #include <trapline/poke.h>
@@ -14,19 +15,6 @@ static atomic_flag busy = ATOMIC_FLAG_INIT;
 static _Atomic uint32_t modifying; /* sites are being poked */
 static uint32_t batches, generations;
 static uintptr_t refused;
-
-static void lock(void)
-{
-    /* [F4] acquire: what the change before has left is seen. Pairs with the release in unlock(). */
-    while (atomic_flag_test_and_set_explicit(&busy, memory_order_acquire))
-        tl_port_relax();
-}
-
-static void unlock(void)
-{
-    /* [F4] release: see lock(). */
-    atomic_flag_clear_explicit(&busy, memory_order_release);
-}
 
 TLI_TRAP bool tli_ftrace_modifying(void)
 {
@@ -221,16 +209,16 @@ enum tl_status tl_ftrace_register(struct tl_ftrace_ops *ops)
 {
     if (!ops->entered && !ops->returned)
         return TL_BAD_ARGUMENT;
-    lock();
+    tli_lock(&busy);
     enum tl_status status = register_locked(ops);
-    unlock();
+    tli_unlock(&busy);
     return status;
 }
 
 enum tl_status tl_ftrace_unregister(struct tl_ftrace_ops *ops)
 {
     enum tl_status status = TL_BAD_ARGUMENT;
-    lock();
+    tli_lock(&busy);
     if (ops->state == TLI_FTRACE_REGISTERED) {
         ops->state = TLI_FTRACE_LEAVING;
         status = update();
@@ -239,7 +227,7 @@ enum tl_status tl_ftrace_unregister(struct tl_ftrace_ops *ops)
         else
             ops->state = TLI_FTRACE_REGISTERED;
     }
-    unlock();
+    tli_unlock(&busy);
     return status;
 }
 
@@ -284,7 +272,7 @@ static uint32_t *copy_of(const uint32_t *set, enum tl_ftrace_how how)
 enum tl_status tl_ftrace_choose(struct tl_ftrace_ops *ops, enum tl_ftrace_list list, const char *globs,
                                 enum tl_ftrace_how how)
 {
-    lock();
+    tli_lock(&busy);
     enum tl_status status = TL_OK;
     uint32_t *fresh = 0;
     if (*globs || how == TL_FTRACE_ADD) {
@@ -295,7 +283,7 @@ enum tl_status tl_ftrace_choose(struct tl_ftrace_ops *ops, enum tl_ftrace_list l
         status = replace(ops, list, fresh);
     else
         tli_ftrace_set_free(fresh);
-    unlock();
+    tli_unlock(&busy);
     return status;
 }
 
@@ -305,7 +293,7 @@ enum tl_status tl_ftrace_choose_address(struct tl_ftrace_ops *ops, enum tl_ftrac
     uintptr_t site = tl_ftrace_site_of(address);
     if (!site)
         return TL_NO_TEXT;
-    lock();
+    tli_lock(&busy);
     size_t record = tli_ftrace_find(site);
     uint32_t *fresh = copy_of(ops->list[list], how);
     enum tl_status status = TL_NO_MEMORY;
@@ -313,25 +301,25 @@ enum tl_status tl_ftrace_choose_address(struct tl_ftrace_ops *ops, enum tl_ftrac
         fresh[record / 32] |= 1u << record % 32;
         status = replace(ops, list, fresh);
     }
-    unlock();
+    tli_unlock(&busy);
     return status;
 }
 
 enum tl_status tl_ftrace_forget(struct tl_ftrace_ops *ops)
 {
-    lock();
+    tli_lock(&busy);
     enum tl_status status = ops->state == TLI_FTRACE_IDLE ? TL_OK : TL_BUSY;
     for (unsigned i = 0; status == TL_OK && i < 2; i++) {
         tli_ftrace_set_free(ops->list[i]);
         ops->list[i] = 0;
     }
-    unlock();
+    tli_unlock(&busy);
     return status;
 }
 
 void tl_ftrace_count_all(struct tl_ftrace_counts *counts)
 {
-    lock();
+    tli_lock(&busy);
     /* relaxed, all three: counters */
     counts->recursed = atomic_load_explicit(&tli_ftrace_counters.recursed, memory_order_relaxed);
     counts->lost = atomic_load_explicit(&tli_ftrace_counters.lost, memory_order_relaxed);
@@ -339,5 +327,5 @@ void tl_ftrace_count_all(struct tl_ftrace_counts *counts)
     counts->batches = batches;
     counts->left_out = tli_ftrace_records.left_out;
     counts->refused = refused;
-    unlock();
+    tli_unlock(&busy);
 }

@@ -71,9 +71,6 @@ void tli_ftrace_wait(void);
  * while somebody else registered; without it its call would reach neither who was there nor who is. */
 bool tli_ftrace_call(uintptr_t site, uintptr_t *parent, struct tl_regs *regs, struct tli_ftrace_slot *slot);
 
-/* For core/exit.c: a hooked call has returned. */
-void tli_ftrace_return(struct tl_trace_thread *thread, const struct tl_ftrace_call *call, uintptr_t *value);
-
 /* Counted by whoever sees them. */
 struct tli_ftrace_counters {
     _Atomic uint32_t recursed, lost, stale;

@@ -72,13 +72,36 @@ TLI_TRACER static struct tl_ftrace_ops *after(_Atomic(struct tl_ftrace_ops *) *l
     return atomic_load_explicit(link, memory_order_seq_cst);
 }
 
+/* A hooked call has returned, or, without a value, never will. */
+TLI_TRACER static void returned(struct tl_trace_thread *thread, const struct tl_ftrace_call *call, uintptr_t *value)
+{
+    uint32_t bit = 1u << tl_port_context();
+    if (!value || !guard(thread, bit))
+        return;
+    struct tli_epoch *epoch = epoch_of(thread);
+    unsigned cookie = tli_epoch_enter(epoch);
+    /* By the list, not by the pointer: the ops may have gone since the call was entered, and come again. */
+    for (struct tl_ftrace_ops *ops = after(&tli_ftrace_first); ops; ops = after(&ops->next))
+        if (ops == call->ops && ops->generation == call->generation)
+            ops->returned(call, value);
+    tli_epoch_leave(epoch, cookie);
+    unguard(thread, bit);
+}
+
+TLI_TRACER static bool hook(struct tl_ftrace_ops *ops, struct tl_trace_thread *thread, uintptr_t site,
+                            uintptr_t *parent)
+{
+    const struct tl_ftrace_call who = {.function = site, .ops = ops, .generation = ops->generation, .tell = returned};
+    return tli_exit_hook(thread, parent, &who);
+}
+
 TLI_TRACER static void tell(struct tl_ftrace_ops *ops, struct tl_trace_thread *thread, uintptr_t site,
                             uintptr_t *parent, struct tl_regs *regs)
 {
     if (!(ops->flags & TL_FTRACE_REGS))
         regs = 0;
     uintptr_t returns_to = tl_ftrace_return_address(thread, parent);
-    if (ops->returned && !tli_exit_hook(thread, parent, site, ops))
+    if (ops->returned && !hook(ops, thread, site, parent))
         return;
     if (!ops->entered)
         return;
@@ -127,19 +150,4 @@ TLI_TRACER bool tli_ftrace_call(uintptr_t site, uintptr_t *parent, struct tl_reg
     tli_epoch_leave(epoch, cookie);
     unguard(thread, bit);
     return again;
-}
-
-TLI_TRACER void tli_ftrace_return(struct tl_trace_thread *thread, const struct tl_ftrace_call *call, uintptr_t *value)
-{
-    uint32_t bit = 1u << tl_port_context();
-    if (!guard(thread, bit))
-        return;
-    struct tli_epoch *epoch = epoch_of(thread);
-    unsigned cookie = tli_epoch_enter(epoch);
-    /* By the list, not by the pointer: the ops may have gone since the call was entered, and come again. */
-    for (struct tl_ftrace_ops *ops = after(&tli_ftrace_first); ops; ops = after(&ops->next))
-        if (ops == call->ops && ops->generation == call->generation)
-            ops->returned(call, value);
-    tli_epoch_leave(epoch, cookie);
-    unguard(thread, bit);
 }

@@ -4,6 +4,7 @@
  * poked there, in batch.c. Thread context.
  */
 #include <core/batch.h>
+#include <core/key.h>
 #include <trapline/key.h>
 #include <trapline/port.h>
 
@@ -196,6 +197,17 @@ enum tl_status tl_keys_remove(struct tl_key_table *table)
         *link = table->next;
     tl_port_text_unlock();
     return status;
+}
+
+bool tli_key_in(uintptr_t address, size_t size)
+{
+    for (const struct tl_key_table *table = tables; table; table = table->next)
+        for (const struct tl_key_record *record = table->from; record < table->to; record++) {
+            uintptr_t site = address_of(&record->site);
+            if (site < address + size && address < site + SITE_BYTES)
+                return true;
+        }
+    return false;
 }
 
 static uintptr_t nothing(void)

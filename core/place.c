@@ -3,6 +3,7 @@
  * The stub allocator. See place.h. Address space is taken in blocks of 1 MiB, when a stub wants to lie there; a bitmap
  * a block says which 16-byte granules are used.
  */
+#include <code.h>
 #include <core/place.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -129,14 +130,9 @@ void tli_place_undo(uintptr_t stub, uint32_t size)
     mark(block, stub % BLOCK_BYTES / GRANULE_BYTES, granules_of(stub, size), false);
 }
 
-/* Bytes that trap when executed: int3, then opcodes that are invalid in 64-bit mode (SIGILL). In the displacement's top
- * byte they decide how far away the stub is, so the list is ordered by how little is in the way there: far above first,
- * where neither the program's heap nor its libraries are, for programs at fixed low addresses; but 0xcc, about 860 MB
- * below, before all. 0xd5 is left out (a prefix on newer processors), as are 0x62, 0x82, 0xc4 and 0xc5. */
-static const uint8_t traps_top[] = {0xcc, 0xce, 0xd4, 0x60, 0x61, 0x3f, 0x37, 0x2f,
-                                    0x27, 0x9a, 0x1f, 0x1e, 0x17, 0x16, 0x0e, 0xea};
-static const uint8_t traps_low[] = {0xcc, 0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27,
-                                    0x2f, 0x37, 0x3f, 0x60, 0x61, 0x9a, 0xce, 0xd4, 0xea};
+/* Bytes that trap when executed. In the displacement's top byte they decide how far away the stub is. */
+static const uint8_t traps_top[] = TL_ARCH_TRAPS_TOP;
+static const uint8_t traps_low[] = TL_ARCH_TRAPS_LOW;
 /* Top bytes when any will do: 256 MB below and further, then above, last close by. */
 static const uint8_t free_top[] = {0xf0, 0xe8, 0xe0, 0xd8, 0xd0, 0xc8, 0xc0, 0xb8, 0xb0, 0xa8,
                                    0xa0, 0x98, 0x90, 0x40, 0x48, 0x50, 0x58, 0x60, 0x68, 0x38,
@@ -158,8 +154,8 @@ static uint8_t chosen(const struct choice *choice, uint32_t i)
 static struct {
     uint8_t second[16];
     uint16_t low[16];
-    uintptr_t hopeless[16]; /* where in steps of 4 MiB nothing was found: the next site of the kind will find nothing
-                               either */
+    uintptr_t hopeless[16]; /* where in steps of 4 MiB, from 1, nothing was found: the next site of the kind will find
+                               nothing either */
 } hint;
 
 #define HOPELESS_STEP (1u << 22)
@@ -226,7 +222,7 @@ enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uin
     uintptr_t from = site + 5;
     unsigned kind = starts >> 1 & 15;
     struct choice byte[4];
-    if (hint.hopeless[kind] == from / HOPELESS_STEP)
+    if (hint.hopeless[kind] == from / HOPELESS_STEP + 1)
         return TL_NO_MEMORY;
     choose_low(byte, starts);
     byte[3].list = kind & 8 ? traps_top : free_top;
@@ -234,7 +230,7 @@ enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uin
     if (!byte[2].list)
         byte[2].first = hint.second[kind];
     if (!search(from, byte, hint.low[kind], size, stub)) {
-        hint.hopeless[kind] = from / HOPELESS_STEP;
+        hint.hopeless[kind] = from / HOPELESS_STEP + 1;
         return TL_NO_MEMORY;
     }
     hint.second[kind] = (uint8_t)((*stub - from) >> 16);

@@ -13,7 +13,7 @@
 #include <port/ring0/frame.h>
 #include <port/ring0/ring0.h>
 
-enum { DEBUG = 1, NMI = 2, GENERAL_PROTECTION = 13, PAGE_FAULT = 14, EXCEPTIONS = 32 };
+enum { DEBUG = 1, NMI = 2, INVALID_OPCODE = 6, GENERAL_PROTECTION = 13, PAGE_FAULT = 14, EXCEPTIONS = 32 };
 enum { CONTEXT_INTERRUPT = 1, CONTEXT_EXCEPTION = 3 }; /* tl_port_context() */
 
 interrupts_hook *volatile interrupts_timer_hook, *volatile interrupts_test_hook, *volatile interrupts_nmi_hook;
@@ -82,6 +82,9 @@ static void exception(struct pt_regs *regs)
     int signal = regs->vector < sizeof signals ? signals[regs->vector] : 11;
     if (regs->vector == DEBUG && debug_trap(regs))
         return;
+    if (regs->vector == INVALID_OPCODE && poke_opcode_handler(regs))
+        return;
+    kprobe_fault(regs);
     if (!user_mode(regs) && (regs->vector == PAGE_FAULT || regs->vector == GENERAL_PROTECTION) &&
         peek_fault(&regs->regs))
         return;

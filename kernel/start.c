@@ -8,6 +8,10 @@
 #include <kernel/symbols.h>
 #include <trapline/ftrace.h>
 #endif
+#if KERNEL_KPROBES
+#include <kernel/kgdb.h>
+#include <kernel/probe.h>
+#endif
 #if KERNEL_KGDB
 #include <kernel/kgdb.h>
 #include <kernel/text_lock.h>
@@ -37,6 +41,9 @@ void start_early(void)
 
 void start_rooms(void)
 {
+#if KERNEL_KPROBES
+    probe_begin(kgdb_breakpoint_in);
+#endif
 #if KERNEL_KGDB
     if (kgdb_begin()) {
         text_lock_taken = kgdb_breaks_hide;

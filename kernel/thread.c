@@ -169,6 +169,7 @@ void thread_sleep_ms(unsigned ms)
 void thread_exit(void)
 {
     struct thread *thread = thread_current();
+    tl_trace_thread_end(&thread->trace);
     tl_port_interrupts_off();
     set_state(thread, ENDING);
     schedule();

@@ -28,6 +28,7 @@ struct thread {
     unsigned id, cpu;
     unsigned preempt_off; /* not preempted while it is more than 0 */
     uint8_t context;      /* tl_port_context() */
+    uint8_t interrupted;  /* the context that the breakpoint being served has interrupted */
     _Atomic uint8_t state;
 };
 

@@ -15,7 +15,7 @@
 #include <core/ftrace.h>
 #endif
 #if KERNEL_KPROBES
-#include <core/probe.h>
+#include <trapline/probe.h>
 #endif
 
 enum { CONTEXT_EXCEPTION = 3 }; /* tl_port_context() */
@@ -58,6 +58,12 @@ TLI_TRAP bool ftrace_int3_handler(struct pt_regs **regs)
 TLI_TRAP bool poke_int3_handler(struct pt_regs **regs)
 {
     return !user_mode(*regs) && !kgdb_breakpoint_at((*regs)->regs.ip - 1) && offer(tli_trap, regs);
+}
+
+bool poke_opcode_handler(struct pt_regs *regs)
+{
+    struct tl_regs *trapped = &regs->regs;
+    return !user_mode(regs) && tli_trap(&trapped, trapped->ip);
 }
 
 bool rcu_is_watching(void)
@@ -129,15 +135,31 @@ void kgdb_poll_hook(struct pt_regs *regs)
 #endif
 
 #if KERNEL_KPROBES
+static inline __attribute__((always_inline)) bool probe_int3(struct tl_regs **regs, uintptr_t address)
+{
+    return tl_probe_int3(regs, address, thread_current()->interrupted);
+}
+
 bool kprobe_int3_handler(struct pt_regs **regs)
 {
-    return !user_mode(*regs) && offer(tl_probe_int3, regs);
+    return !user_mode(*regs) && offer(probe_int3, regs);
+}
+
+void kprobe_fault(struct pt_regs *regs)
+{
+    if (!user_mode(regs))
+        tl_probe_fault(&regs->regs);
 }
 #else
 bool kprobe_int3_handler(struct pt_regs **regs)
 {
     (void)regs;
     return false;
+}
+
+void kprobe_fault(struct pt_regs *regs)
+{
+    (void)regs;
 }
 #endif
 
@@ -174,8 +196,9 @@ void do_trap(int trap, int signal, const char *name, struct pt_regs *regs, long 
 void kernel_int3_later(struct pt_regs **regs, long error_code)
 {
     struct thread *thread = thread_current();
-    uint8_t context = thread->context;
+    uint8_t context = thread->context, interrupted = thread->interrupted;
     thread->context = CONTEXT_EXCEPTION;
+    thread->interrupted = context;
     /* Nobody knows what was interrupted: the scheduler, an idle CPU that RCU does not see. So: no scheduling. */
     ist_enter(*regs);
     if (!rcu_is_watching())
@@ -186,6 +209,7 @@ void kernel_int3_later(struct pt_regs **regs, long error_code)
         kgdb_emulated(*regs);
     }
     ist_exit(*regs);
+    thread->interrupted = interrupted;
     thread->context = context;
 }
 

@@ -20,6 +20,8 @@ enum { X86_TRAP_BP = 3, SIGTRAP = 5 };
 bool modifying_ftrace_code(void);
 bool ftrace_int3_handler(struct pt_regs **regs);
 bool poke_int3_handler(struct pt_regs **regs);
+/* An invalid opcode: one that traps inside a jump of the engine's (core/place.h). */
+bool poke_opcode_handler(struct pt_regs *regs);
 
 /* The later stages for a trap from kernel mode; each may trap itself. Does not return if nobody wants it. */
 void kernel_int3_later(struct pt_regs **regs, long error_code);
@@ -33,6 +35,8 @@ bool rcu_is_watching(void);
 
 bool kgdb_ll_trap(struct pt_regs *regs);
 bool kprobe_int3_handler(struct pt_regs **regs);
+/* Any other exception, first of all: one of a probed instruction's copy becomes the instruction's own. */
+void kprobe_fault(struct pt_regs *regs);
 bool notify_die(enum tl_notify_event event, const char *name, struct pt_regs **regs, long error_code, int trap,
                 int signal);
 

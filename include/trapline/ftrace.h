@@ -31,21 +31,27 @@ extern "C" {
 
 struct tl_regs;
 struct tl_ftrace_ops;
+struct tl_trace_thread;
 
 /* One call that was hooked, as its return sees it. */
 struct tl_ftrace_call {
-    uintptr_t function;   /* its site */
-    uintptr_t returns_to; /* its caller */
-    uintptr_t slot;       /* where its return address lay */
-    uint64_t entered;     /* tl_port_clock() at the entry */
-    struct tl_ftrace_ops *ops;
-    uint32_t generation; /* of ops, when it was entered */
-    uint32_t depth;      /* hooked calls of the thread that it is inside of */
+    uintptr_t function;        /* its site */
+    uintptr_t returns_to;      /* its caller */
+    uintptr_t slot;            /* where its return address lay */
+    uint64_t entered;          /* tl_port_clock() at the entry */
+    struct tl_ftrace_ops *ops; /* who hooked it; NULL: a return probe */
+    uint32_t generation;       /* of ops, when it was entered */
+    uint32_t depth;            /* hooked calls of the thread that it is inside of */
+
+    /* The engine's: whose call it is, and how it is told. value is NULL if it never returned. */
+    void *owner;
+    void (*tell)(struct tl_trace_thread *thread, const struct tl_ftrace_call *call, uintptr_t *value);
 };
 
 /* What each thread needs; zeroed when the thread is made. The port finds it: tl_port_trace_thread(). */
 struct tl_trace_thread {
-    TL_ATOMIC(uint32_t) inside; /* bit c: a callback runs in context c */
+    TL_ATOMIC(uint32_t) inside;  /* bit c: a callback runs in context c */
+    TL_ATOMIC(uint32_t) probing; /* bit c: a probe's handler runs, called from context c */
     TL_ATOMIC(uint32_t) depth;
     struct tl_ftrace_call calls[TL_FTRACE_DEPTH];
 };
@@ -133,6 +139,9 @@ enum tl_status tl_ftrace_forget(struct tl_ftrace_ops *ops);
 /* What an unwinder must know: the return address that it has found at slot, or, if that is a hooked one, the real one.
  * Of a thread that does not run, or the current one. */
 uintptr_t tl_ftrace_return_address(const struct tl_trace_thread *thread, const uintptr_t *slot);
+
+/* When a thread ends inside of hooked calls: they will never return. By the thread itself, at its end. */
+void tl_trace_thread_end(struct tl_trace_thread *thread);
 
 struct tl_ftrace_counts {
     uint32_t batches;  /* of pokes */

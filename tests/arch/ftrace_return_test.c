@@ -234,8 +234,9 @@ static void the_real_return_address_can_be_found(void)
     EXPECT(seen_at_return == ops_told.parent);
     EXPECT(tl_ftrace_return_address(&port_thread, &slots[0]) == 42);
     slots[1] = 4711;
-    EXPECT(tli_exit_hook(&port_thread, &slots[1], 1, &ops) && slots[1] == (uintptr_t)tl_exit_trampoline);
-    EXPECT(tli_exit_hook(&port_thread, &slots[1], 1, &ops));
+    const struct tl_ftrace_call who = {.function = 1, .ops = &ops, .generation = ops.generation};
+    EXPECT(tli_exit_hook(&port_thread, &slots[1], &who) && slots[1] == (uintptr_t)tl_exit_trampoline);
+    EXPECT(tli_exit_hook(&port_thread, &slots[1], &who));
     EXPECT(tl_ftrace_return_address(&port_thread, &slots[1]) == 4711);
     port_thread.depth = 0;
     EXPECT(tl_ftrace_unregister(&ops) == TL_OK);

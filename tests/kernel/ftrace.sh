@@ -57,7 +57,7 @@ done
 
 # By their first five bytes: nops where the compiler has left a place.
 for image in $images; do
-    for function in tli_ftrace_call tli_ftrace_return tli_exit_hook tli_exit_return tli_ftrace_find tli_epoch_enter \
+    for function in tli_ftrace_call tli_exit_hook tli_exit_return tli_ftrace_find tli_epoch_enter \
         tli_epoch_leave tl_port_trace_thread tl_port_context tli_trap; do
         objdump -d --disassemble="$function" "$folder/$image/kernel.elf" | grep -A1 "<$function>:" |
             grep -qE ':[[:space:]]+90 |call .*__fentry__|^--' && { echo "$image: $function() has a site"; bad=1; }
