@@ -18,7 +18,7 @@
 
 #define OPAQUE __asm__ volatile("" : : : "memory") /* a call is a call, and comes back */
 #ifdef __clang__
-#define PREY __attribute__((noinline))
+#define PREY __attribute__((noinline, used)) /* used: by others, so it takes its arguments where all functions do */
 #else
 #define PREY __attribute__((noipa))
 #endif

@@ -20,14 +20,28 @@ static const char *name(uintptr_t address)
     return symbol_of(address, &symbol) ? symbol.name : "?";
 }
 
+/* Divides by ten, 16 bits at a time, as i386 cannot divide 64 without a library. Returns the rest. */
+static unsigned take_digit(uint64_t *number)
+{
+    uint32_t rest = 0;
+    uint64_t quotient = 0;
+    for (int shift = 48; shift >= 0; shift -= 16) {
+        uint32_t part = rest << 16 | (uint16_t)(*number >> shift);
+        quotient = quotient << 16 | part / 10;
+        rest = part % 10;
+    }
+    *number = quotient;
+    return rest;
+}
+
 /* A number in a column of that width: cycles, or a thread. */
 static void print_number(uint64_t number, unsigned width)
 {
     char text[24], *at = text + sizeof(text);
     *--at = 0;
     do
-        *--at = (char)('0' + number % 10);
-    while ((number /= 10) != 0);
+        *--at = (char)('0' + take_digit(&number));
+    while (number != 0);
     while (at > text && (unsigned)(text + sizeof(text) - 1 - at) < width)
         *--at = ' ';
     console_print("%s", at);

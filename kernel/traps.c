@@ -19,7 +19,7 @@
 #endif
 
 enum { CONTEXT_EXCEPTION = 3 }; /* tl_port_context() */
-enum { FLAG_INTERRUPT = 0x200 };
+enum { FLAG_INTERRUPT = 0x200, FLAG_RESUME = 0x10000 };
 
 typedef bool handler(struct tl_regs **regs, uintptr_t address);
 
@@ -27,7 +27,13 @@ typedef bool handler(struct tl_regs **regs, uintptr_t address);
 static inline __attribute__((always_inline)) bool offer(handler *handle, struct pt_regs **regs)
 {
     struct tl_regs *trapped = &(*regs)->regs;
-    bool mine = handle(&trapped, trapped->ip - 1);
+    uintptr_t address = trapped->ip - 1;
+    bool mine = handle(&trapped, address);
+    /* A late one becomes a fault: what stands there by now runs, and is resumed as after a fault (Intel SDM vol. 3,
+     * "Instruction-Breakpoint Exception Condition"). QEMU up to 8.0 needs it, too: it may keep an int3 translated that
+     * was overwritten during the translation, and would run into that for ever; with RF it looks at the bytes anew. */
+    if (mine && trapped->ip == address)
+        trapped->flags |= FLAG_RESUME;
     *regs = (struct pt_regs *)trapped;
     return mine;
 }
