@@ -254,8 +254,8 @@ $(B)/kernel/$(1)/kernel.elf: $(call kernel_objects,$(1)) $(B)/ring0-$(2)/libcore
 $(B)/kernel/$(1)/boot.elf: $(B)/kernel/$(1)/kernel.elf
 	$$(Q)$(OBJCOPY) --strip-debug $(if $(filter 64,$(2)),-O elf32-i386) $$< $$@
 endef
-KERNEL_LINK = $(CC) -nostdlib -static $(call option,-no-pie) -Wl,--build-id=none -Wl,-z,max-page-size=4096 -Wl,-z,noexecstack \
-	-Wl,-T,kernel/kernel.lds
+KERNEL_LINK = $(CC) -nostdlib -static $(call option,-no-pie) -Wl,--build-id=none -Wl,-z,max-page-size=4096 \
+	-Wl,-z,noexecstack -Wl,-T,kernel/kernel.lds
 kernel_own_flags = $(addprefix -Iport/ring0/32/,$(call kernel_frame,$(1))) $(call kernel_switches,$(1))
 $(foreach i,$(KERNEL_IMAGES) $(KERNEL_VARIANTS),$(foreach s,.c .S,$(eval $(call compile,kernel/$(i),$$(call \
 	KERNEL_FLAGS,$(call kernel_width,$(i))) $(call kernel_own_flags,$(i)),$(s)))))
