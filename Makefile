@@ -215,7 +215,8 @@ kernel_sources = $(sort $(shell find kernel port/ring0 -name '*.[cS]' -not -path
 kernel_there = ftrace $(if $(wildcard core/probe.c),kprobes) kgdb
 kernel_rooms = $(foreach r,$(kernel_there),$(if $(findstring -no-$(r),$(1)),,$(r)))
 kernel_switch = -DKERNEL_$(shell echo $(2) | tr a-z A-Z)=$(if $(filter $(2),$(call kernel_rooms,$(1))),1,0)
-kernel_switches = $(foreach r,$(KERNEL_ROOMS),$(call kernel_switch,$(1),$(r)))
+kernel_switches = $(foreach r,$(KERNEL_ROOMS),$(call kernel_switch,$(1),$(r))) \
+	-DKERNEL_SKIP=$(if $(findstring -skip,$(1)),1,0)
 # What a switch decides is compiled once an image, all else once a width.
 KERNEL_SWITCHED_SOURCES := kernel/backtrace.c kernel/traps.c kernel/start.c kernel/panic.c kernel/32/int3.c \
 	kernel/64/int3.c port/ring0/32/entry.S

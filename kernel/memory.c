@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * What a compiler may call for a copy or a zeroed structure, in a kernel without a library, too. Neither carries a
- * site: they are called wherever the compiler likes. Not in the trap path, which tests/tidy/trap_path.sh checks.
+ * site: they are called wherever the compiler likes.
  */
 #include <stddef.h>
 #include <trapline/ftrace.h>

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# timeout: 400
+#
+# No call is lost while its site is switched: over 100,000 switches with 4 CPUs on each image, fewer with one, and in a
+# storm of NMIs and timer interrupts. Kernels that skip the instruction instead of emulating it fail, so the test can.
+# And turning all functions off while all CPUs run through them ends, every time.
+# shellcheck source=tests/kernel/shell.bash
+. "$(dirname "$0")/shell.bash"
+
+# boot IMAGE CPUS OPTIONS: runs both tests; its status is QEMU's, 1 for passed.
+boot() {
+    local qemu="qemu-system-i386"
+    [[ $1 == 64* ]] && qemu="qemu-system-x86_64"
+    timeout 150 "$qemu" -kernel "$(kernel_image "$1")" -smp "$2" -m 64 -display none -no-reboot -nodefaults \
+        -append "test=no_call_is_lost,no_call_is_lost_in_a_storm $3" -serial stdio \
+        -device isa-debug-exit,iobase=0x501,iosize=2 </dev/null >"$scratch/console" 2>&1
+}
+
+skips=$(printf "$O/kernel/%s/boot.elf " 64-skip 32-skip 32-gap-skip)
+# shellcheck disable=SC2086
+make --no-print-directory O="$O" kernel $skips >"$scratch/make" 2>&1 || { cat "$scratch/make"; exit 1; }
+for image in 64 32 32-gap; do
+    for cpus in 1 4; do
+        claim "$image, $cpus CPUs"
+        boot "$image" "$cpus" "batches=$((cpus == 4 ? 90 : 20)) storms=$((cpus == 4 ? 6 : 3))"
+        status=$?
+        grep -E 'switched|NMIs' "$scratch/console"
+        [ "$status" = 1 ] || complain "status $status: $(cat "$scratch/console")"
+    done
+    claim "$image-skip"
+    boot "$image-skip" 4 'batches=20 storms=5'
+    [ $? = 3 ] && [ "$(grep -c '^FAIL .*made\[0\] == 0' "$scratch/console")" = 2 ] ||
+        complain "does not fail both: $(cat "$scratch/console")"
+done
+
+for width in 32 64; do
+    claim "$width bits"
+    start_kernel "$width" 4
+    command_ok 'prey start'
+    for _ in 1 2 3 4 5 6; do
+        command_ok 'trace functions *'
+        command_ok 'trace off'
+    done
+    stop_kernel
+done
+exit $bad
