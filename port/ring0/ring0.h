@@ -21,6 +21,9 @@ void ring0_idt_load(uint16_t code_selector, const uint8_t *user_vectors);
 /* The interrupt that ring0_send_serialize() asked for has arrived on this CPU. Interrupts off. */
 void ring0_serialize_here(void);
 
+/* Between the port's files: what was written since the last serialisation is written once more. */
+void ring0_text_settle(void);
+
 /* ---- asked of the kernel: a missing one is a link error ---- */
 
 /* Every trap but int3, in the order of vectors; called by entry.S with interrupts off. May change the registers. */

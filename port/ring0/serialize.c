@@ -40,4 +40,5 @@ void tl_port_serialize(void)
         /* [R2] acquire: see ring0_serialize_here(). */
         while (cpu != self && atomic_load_explicit(&done[cpu], memory_order_acquire) != number)
             __asm__ volatile("pause");
+    ring0_text_settle();
 }

@@ -8,7 +8,7 @@
 #include <port/ring0/ring0.h>
 #include <trapline/port.h>
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, WRITTEN_MAX = 1024 };
 
 /* How much of size lies in the page of address. */
 static size_t part_of(uintptr_t address, size_t size)
@@ -27,9 +27,8 @@ enum tl_status tl_port_text_read(uintptr_t address, void *to, size_t size)
     return TL_OK;
 }
 
-enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t size)
+static enum tl_status write_text(uintptr_t address, const volatile uint8_t *bytes, size_t size)
 {
-    const uint8_t *bytes = from;
     for (size_t done = 0, part; done < size; done += part) {
         part = part_of(address + done, size - done);
         uint64_t state = tl_port_interrupts_off();
@@ -43,6 +42,32 @@ enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t si
             return TL_NO_TEXT;
     }
     return TL_OK;
+}
+
+/* What was written since the CPUs have serialised last; those beyond the first so many are not kept. */
+static struct {
+    uintptr_t address;
+    size_t size;
+} written[WRITTEN_MAX];
+static size_t written_count;
+
+enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t size)
+{
+    if (written_count < WRITTEN_MAX) {
+        written[written_count].address = address;
+        written[written_count++].size = size;
+    }
+    return write_text(address, from, size);
+}
+
+/* An emulator (QEMU 7.2 with a thread a CPU) may have begun to translate the old bytes, and keep the translation: no
+ * serialising instruction makes it go, a write does. By now every CPU has left the translator since the first write. */
+void ring0_text_settle(void)
+{
+    size_t count = written_count;
+    written_count = 0;
+    for (size_t i = 0; i < count; i++) /* one that has gone from memory since is nobody's matter */
+        (void)write_text(written[i].address, (const volatile uint8_t *)written[i].address, written[i].size);
 }
 
 TLI_TRAP uint8_t tl_port_text_byte(uintptr_t address)
