@@ -281,6 +281,8 @@ static const char *a_probe_on_an_ftrace_site_is_ftraces(void)
     struct tl_probe body = {.address = site + 5, .before = probe_count_before, .data = &body_told};
     struct tl_probe inside = {.address = site + 1, .before = probe_count_before};
     probe_failed = NULL;
+    if (tl_ftrace_count() == 0)
+        return NULL; /* the build has left ftrace out */
     EXPECT(site != 0);
     for (unsigned round = 1; !probe_failed && round <= 3; round++) {
         unsigned before = calls;
