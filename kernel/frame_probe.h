@@ -13,7 +13,7 @@
 
 /* Loads register i with 0xa0 + i, carry and direction set, and traps. down: bytes. */
 void frame_probe(uintptr_t down);
-extern const uint8_t frame_probe_int3[], frame_probe_called[];
+extern const uint8_t frame_probe_int3[], frame_probe_called[], frame_probe_ret[];
 #endif
 
 #endif

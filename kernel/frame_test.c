@@ -2,12 +2,13 @@
  *
  * The frame contract, tried at every boot: an int3 at each alignment of the stack, with known registers; a notifier
  * sees them all, emulates a call of a function, and everything is as it was afterwards. Nothing here knows how the port
- * keeps the contract.
+ * keeps the contract. And a test that counts what the ways in and out take (docs/frames.md).
  */
 #include <core/emulate.h>
 #include <kernel/frame_probe.h>
 #include <kernel/frame_test.h>
 #include <kernel/panic.h>
+#include <kernel/test.h>
 #include <trapline/notify.h>
 #include <trapline/port.h>
 
@@ -18,6 +19,7 @@ uintptr_t frame_probe_flags, frame_probe_return;
 
 static const char *wrong;
 static unsigned seen, calls;
+static bool counting;
 
 static void expect(bool condition, const char *what)
 {
@@ -32,6 +34,12 @@ static bool notify(struct tl_notifier *self, const struct tl_notification *what)
     if (regs->ip != (uintptr_t)frame_probe_int3 + 1)
         return false;
     seen++;
+    if (counting) {
+        for (unsigned i = 0; i < calls; i++) /* each a call of a ret; the first comes back */
+            tli_emulate_call(what->regs, i ? (uintptr_t)frame_probe_ret : (uintptr_t)frame_probe_int3 + 1,
+                             (uintptr_t)frame_probe_ret);
+        return true;
+    }
     for (unsigned i = 0; i < TL_ARCH_GPRS; i++)
         expect(regs->gpr[i] == frame_probe_before[i], "a register is not what it was when the trap came");
     expect((regs->flags & (CARRY | DIRECTION)) == (CARRY | DIRECTION), "the flags are not those of the trap");
@@ -72,3 +80,32 @@ void frame_test(void)
     if (wrong)
         panic(wrong, NULL);
 }
+
+/* Instructions of frame_probe() with an int3 that does so many pushes: true counts where the clock counts instructions,
+ * as QEMU's does with -icount shift=0. */
+static unsigned long cost(unsigned pushes)
+{
+    enum { ROUNDS = 64 };
+    calls = pushes;
+    uint64_t state = tl_port_interrupts_off(), before = tl_port_clock();
+    for (unsigned i = 0; i < ROUNDS; i++)
+        frame_probe(0);
+    uint64_t after = tl_port_clock();
+    tl_port_interrupts_restore(state);
+    return (unsigned long)(after - before) / ROUNDS;
+}
+
+static const char *frame_cost(void)
+{
+    static struct tl_notifier notifier = {notify, 0x7fffffff};
+    TEST_CHECK(tl_notifier_register(&notifier) == TL_OK);
+    counting = true;
+    unsigned before = seen;
+    unsigned long none = cost(0), one = cost(1), two = cost(2);
+    counting = false;
+    tl_notifier_unregister(&notifier);
+    console_print("  instructions: %lu without a push, %lu with one, %lu with two\n", none, one, two);
+    TEST_CHECK(seen == before + 3 * 64 && none < one && one < two);
+    return NULL;
+}
+KERNEL_TEST(frame_cost);

@@ -6,7 +6,7 @@
 #include <kernel/frame_probe.h>
 
         .text
-        .globl  frame_probe, frame_probe_int3, frame_probe_called
+        .globl  frame_probe, frame_probe_int3, frame_probe_called, frame_probe_ret
         .type   frame_probe, @function
 frame_probe:
         movl    4(%esp), %eax
@@ -55,6 +55,7 @@ frame_probe_int3:
 frame_probe_called:
         popl    frame_probe_return
         pushl   frame_probe_return
+frame_probe_ret:
         ret
         .size   frame_probe_called, . - frame_probe_called
 

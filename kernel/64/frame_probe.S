@@ -6,7 +6,7 @@
 #include <kernel/frame_probe.h>
 
         .text
-        .globl  frame_probe, frame_probe_int3, frame_probe_called
+        .globl  frame_probe, frame_probe_int3, frame_probe_called, frame_probe_ret
         .type   frame_probe, @function
 frame_probe:
         pushq   %rbp
@@ -68,6 +68,7 @@ frame_probe_int3:
 frame_probe_called:
         popq    frame_probe_return
         pushq   frame_probe_return
+frame_probe_ret:
         ret
         .size   frame_probe_called, . - frame_probe_called
 
