@@ -5,18 +5,17 @@
 #ifndef KERNEL_USER_H
 #define KERNEL_USER_H
 
+/* System calls: number in ax, arguments in bx and cx; result in ax. */
+#define USER_EXIT 0   /* bx: status */
+#define USER_PRINT 1  /* bx: text, cx: bytes */
+#define USER_SIGNAL 2 /* bx: handler; it finds the signal in ax, and the trap in bx */
+#define USER_RETURN 3 /* from a handler, to where the signal came */
+
+#ifndef __ASSEMBLER__
 #include <stddef.h>
 #include <stdint.h>
 
 struct pt_regs;
-
-/* System calls: number in ax, arguments in bx and cx; result in ax. */
-enum {
-    USER_EXIT,   /* bx: status */
-    USER_PRINT,  /* bx: text, cx: bytes */
-    USER_SIGNAL, /* bx: handler; it finds the signal in ax, and the trap in bx */
-    USER_RETURN, /* from a handler, to where the signal came */
-};
 
 /* Runs the ring-3 code from text on, size bytes of section .user, in the current thread until it exits. Returns its
  * status, or -signal if one ended it. One at a time. */
@@ -30,5 +29,6 @@ void user_signal(struct pt_regs *regs, int trap, int signal);
 /* kernel/32/user.S and kernel/64/user.S: to ring 3, keeping the current stack for user_leave() to come back to. */
 int user_enter(uintptr_t ip, uintptr_t sp, uintptr_t *kept_sp);
 __attribute__((noreturn)) void user_leave(uintptr_t kept_sp, int status);
+#endif
 
 #endif

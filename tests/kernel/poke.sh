@@ -8,28 +8,18 @@
 # shellcheck source=tests/kernel/shell.bash
 . "$(dirname "$0")/shell.bash"
 
-# boot IMAGE CPUS OPTIONS: runs both tests; its status is QEMU's, 1 for passed.
-boot() {
-    local qemu="qemu-system-i386"
-    [[ $1 == 64* ]] && qemu="qemu-system-x86_64"
-    timeout 150 "$qemu" -kernel "$(kernel_image "$1")" -smp "$2" -m 64 -display none -no-reboot -nodefaults \
-        -append "test=no_call_is_lost,no_call_is_lost_in_a_storm $3" -serial stdio \
-        -device isa-debug-exit,iobase=0x501,iosize=2 </dev/null >"$scratch/console" 2>&1
-}
-
-skips=$(printf "$O/kernel/%s/boot.elf " 64-skip 32-skip 32-gap-skip)
-# shellcheck disable=SC2086
-make --no-print-directory O="$O" kernel $skips >"$scratch/make" 2>&1 || { cat "$scratch/make"; exit 1; }
-for image in 64 32 32-gap; do
+tests=test=no_call_is_lost,no_call_is_lost_in_a_storm
+make_kernels "$O"/kernel/{64,32,32-gap}-skip/boot.elf
+for image in $images; do
     for cpus in 1 4; do
         claim "$image, $cpus CPUs"
-        boot "$image" "$cpus" "batches=$((cpus == 4 ? 90 : 20)) storms=$((cpus == 4 ? 6 : 3))"
+        run_kernel 150 "$image" "$cpus" "$tests batches=$((cpus == 4 ? 90 : 20)) storms=$((cpus == 4 ? 6 : 3))"
         status=$?
         grep -E 'switched|NMIs' "$scratch/console"
         [ "$status" = 1 ] || complain "status $status: $(cat "$scratch/console")"
     done
     claim "$image-skip"
-    boot "$image-skip" 4 'batches=20 storms=5'
+    run_kernel 150 "$image-skip" 4 "$tests batches=20 storms=5"
     [ $? = 3 ] && [ "$(grep -c '^FAIL .*made\[0\] == 0' "$scratch/console")" = 2 ] ||
         complain "does not fail both: $(cat "$scratch/console")"
 done

@@ -49,17 +49,43 @@ kernel_symbols() {
     echo "${KERNEL_FOLDER:-$O/kernel}/$1/kernel.elf"
 }
 
+qemu_for() {
+    case "$1" in
+    32*) echo qemu-system-i386 ;;
+    *) echo qemu-system-x86_64 ;;
+    esac
+}
+
+# Images for the tests inside the kernel: KERNEL_IMAGES, in KERNEL_FOLDER if that is set.
+images=${KERNEL_IMAGES:-64 32 32-gap}
+make_kernels() {
+    [ -n "${KERNEL_FOLDER-}" ] || make --no-print-directory O="$O" kernel "$@" >"$scratch/make" 2>&1 ||
+        { cat "$scratch/make"; exit 1; }
+}
+
+# run_kernel SECONDS IMAGE CPUS WORDS [OPTION...]: boots it with these words on its command line; what it prints is in
+# $scratch/console. The status is QEMU's: 1 if all tests have passed, 3 if one has not.
+run_kernel() {
+    local seconds=$1 image=$2 cpus=$3 words=$4
+    shift 4
+    timeout "$seconds" "$(qemu_for "$image")" -kernel "$(kernel_image "$image")" -append "$words" -smp "$cpus" -m 64 \
+        -display none -no-reboot -nodefaults -serial stdio -device isa-debug-exit,iobase=0x501,iosize=2 "$@" \
+        </dev/null >"$scratch/console" 2>&1
+}
+
+# passes SECONDS IMAGE CPUS WORDS [OPTION...]: the same; complains unless all tests have passed.
+passes() {
+    run_kernel "$@"
+    local status=$?
+    [ $status = 1 ] || complain "$2, $3 CPUs, $4: status $status: $(cat "$scratch/console")"
+}
+
 # start_kernel IMAGE CPUS: returns at the prompt. Images are named as in the Makefile, by the width first.
 start_kernel() {
-    local qemu
-    [ -f "$(kernel_image "$1")" ] || make --no-print-directory O="$O" kernel >/dev/null || exit 1
-    case "$1" in
-    32*) qemu="qemu-system-i386" ;;
-    *) qemu="qemu-system-x86_64" ;;
-    esac
+    [ -f "$(kernel_image "$1")" ] || make_kernels
     rm -f "$scratch"/{in,console,com2}
     mkfifo "$scratch/in"
-    "$qemu" -kernel "$(kernel_image "$1")" -smp "$2" -m 64 -display none -no-reboot -nodefaults \
+    "$(qemu_for "$1")" -kernel "$(kernel_image "$1")" -smp "$2" -m 64 -display none -no-reboot -nodefaults \
         -chardev stdio,id=console,signal=off -serial chardev:console \
         -chardev "socket,id=gdb,path=$scratch/com2,server=on,wait=off" -serial chardev:gdb \
         -device isa-debug-exit <"$scratch/in" >"$scratch/console" 2>"$scratch/qemu.log" &

@@ -7,15 +7,11 @@
 # shellcheck source=tests/kernel/shell.bash
 . "$(dirname "$0")/shell.bash"
 
-# boot FOLDER IMAGE: all tests that it has, with small numbers.
-boot() {
-    local qemu="qemu-system-i386"
-    [[ $2 == 64* ]] && qemu="qemu-system-x86_64"
+# all_of FOLDER IMAGE: all tests that it has, with small numbers.
+all_of() {
     claim "$1/$2"
-    timeout 60 "$qemu" -kernel "$1/$2/boot.elf" -smp 2 -m 64 -display none -no-reboot -nodefaults \
-        -append 'test=all batches=2 singles=1 storms=1 switches=100 rounds=1' -serial stdio \
-        -device isa-debug-exit,iobase=0x501,iosize=2 </dev/null >"$scratch/console" 2>&1
-    [ $? = 1 ] && [ "$(grep -c '^PASS' "$scratch/console")" -ge 5 ] || complain "$(cat "$scratch/console")"
+    KERNEL_FOLDER=$1 passes 60 "$2" 2 'test=all batches=2 singles=1 storms=1 switches=100 rounds=1'
+    [ "$(grep -c '^PASS' "$scratch/console")" -ge 5 ] || complain 'runs next to no test'
 }
 
 variants=()
@@ -24,16 +20,15 @@ for width in 64 32; do
         variants+=("$width-no-$rooms")
     done
 done
-# shellcheck disable=SC2046
-make --no-print-directory O="$O" $(printf "$O/kernel/%s/boot.elf " "${variants[@]}") >"$scratch/make" 2>&1 ||
-    { cat "$scratch/make"; exit 1; }
+elves=("${variants[@]/#/$O/kernel/}")
+make_kernels "${elves[@]/%//boot.elf}"
 for variant in "${variants[@]}"; do
-    boot "$O/kernel" "$variant"
+    all_of "$O/kernel" "$variant"
 done
 
 command -v clang >/dev/null || { echo "no clang on this machine"; exit $((bad ? 1 : 77)); }
 make --no-print-directory CC=clang O="$O/clang" kernel >"$scratch/make" 2>&1 || { cat "$scratch/make"; exit 1; }
-for image in 64 32 32-gap; do
-    boot "$O/clang/kernel" "$image"
+for image in $images; do
+    all_of "$O/clang/kernel" "$image"
 done
 exit $bad
