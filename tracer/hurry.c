@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Changing how threads are scheduled, and changing it back. See hurry.h.
+ * Changing how two threads are scheduled, and changing it back. See hurry.h.
  */
 #include <sched.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <tracer/hurry.h>
 #include <unistd.h>
 
-#define NICE_FIRST (-20)
 #define SLICE_NS 100000 /* the least there is */
 #define RESET_ON_FORK 1 /* SCHED_FLAG_RESET_ON_FORK: the agent's thread is an ordinary one */
 
@@ -69,16 +67,4 @@ void tl_hurry_end(struct tl_hurry *hurry)
     if (hurry->own.changed)
         set(0, hurry->own.before);
     hurry->held.changed = hurry->own.changed = false;
-}
-
-int tl_hurry_drain_begin(void)
-{
-    int before = getpriority(PRIO_PROCESS, 0); /* of this thread alone; not permitted: it stays */
-    (void)setpriority(PRIO_PROCESS, 0, NICE_FIRST);
-    return before;
-}
-
-void tl_hurry_drain_end(int before)
-{
-    (void)setpriority(PRIO_PROCESS, 0, before);
 }

@@ -232,8 +232,8 @@ static size_t run_end(struct tl_writer *writer, const uint64_t *events, size_t i
         if (event == 0 || TL_EVENT_KIND(event) > TL_EVENT_EXIT)
             break;
         size_t id = TL_EVENT_VALUE(event);
-        if (id - 1 < functions && __builtin_expect(!seen[id - 1], 0)) { /* once a function: a read is cheaper */
-            writer->unnamed = true;
+        if (id - 1 < functions) {
+            writer->unnamed |= !seen[id - 1];
             seen[id - 1] = 1;
         }
     }
