@@ -85,13 +85,14 @@ TLI_TRACER void tli_exit_return(uintptr_t *slot, uintptr_t *value)
     call.tell(thread, &call, value);
 }
 
-void tl_trace_thread_end(struct tl_trace_thread *thread)
+/* No site: its own return would be among those that are given up. */
+TLI_TRACER void tl_trace_thread_end(struct tl_trace_thread *thread)
 {
     drop(thread, 0, depth_of(thread));
     set_depth(thread, 0);
 }
 
-uintptr_t tl_ftrace_return_address(const struct tl_trace_thread *thread, const uintptr_t *slot)
+TLI_TRACER uintptr_t tl_ftrace_return_address(const struct tl_trace_thread *thread, const uintptr_t *slot)
 {
     uintptr_t found = *slot;
     for (uint32_t i = thread ? depth_of(thread) : 0; i > 0 && found == (uintptr_t)tl_exit_trampoline; i--)

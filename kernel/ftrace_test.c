@@ -407,3 +407,21 @@ static const char *all_returns_at_once(void)
     return failed;
 }
 KERNEL_TEST(all_returns_at_once);
+
+static void ends_at_once(void *unused)
+{
+    (void)unused;
+}
+
+/* The function that gives up a thread's hooked returns is called by traced ones. */
+static const char *a_thread_ends_with_returns_hooked(void)
+{
+    failed = NULL;
+    OPS(all, on_entry, on_return, 0);
+    EXPECT(on(&all, ""));
+    for (unsigned i = 0; i < 4; i++)
+        wait_for(start_callers(ends_at_once));
+    EXPECT(off(&all) && all_told.calls > all_told.returns);
+    return failed;
+}
+KERNEL_TEST(a_thread_ends_with_returns_hooked);

@@ -30,6 +30,7 @@ for image in $images; do
         tests the_function_tracer_knows_callers,the_buffer_keeps_the_newest,what_the_tracer_runs_has_no_site
         tests a_backtrace_sees_through_trampolines,registers_and_functions_can_be_replaced
         tests counts_are_exact_on_all_cpus,all_functions_at_once_are_three_serialisations,all_returns_at_once
+        tests a_thread_ends_with_returns_hooked
         tests "interrupts_and_nmis_are_traced rounds=4"
         tests "no_call_is_lost_while_sites_are_switched switches=${SWITCHES:-3000}"
     done
@@ -38,7 +39,7 @@ done
 # By their first five bytes: nops where the compiler has left a place.
 for image in $images; do
     for function in tli_ftrace_call tli_exit_hook tli_exit_return tli_ftrace_find tli_epoch_enter \
-        tli_epoch_leave tl_port_trace_thread tl_port_context tli_trap; do
+        tli_epoch_leave tl_trace_thread_end tl_ftrace_return_address tl_port_trace_thread tl_port_context tli_trap; do
         objdump -d --disassemble="$function" "$(kernel_symbols "$image")" | grep -A1 "<$function>:" |
             grep -qE ':[[:space:]]+90 |call .*__fentry__|^--' && complain "$image: $function() has a site"
     done
