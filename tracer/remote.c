@@ -131,9 +131,8 @@ static bool wait_stop(struct tl_hold *hold, int *status)
 
 /* The first stop: a thread in uninterruptible sleep may be long in coming. Then it stays seized, and is let go when
  * this process ends. */
-static bool wait_first_stop(struct tl_hold *hold, int *status, char *reason, size_t size)
+static bool wait_first_stop(struct tl_hold *hold, uint64_t until, int *status, char *reason, size_t size)
 {
-    uint64_t until = now_ns() + FIRST_STOP_NS;
     pid_t got;
     while ((got = waitpid(hold->tid, status, __WALL | WNOHANG)) == 0 || (got < 0 && errno == EINTR)) {
         if (now_ns() > until) {
@@ -210,13 +209,17 @@ static bool save(struct tl_hold *hold, char *reason, size_t size)
     return true;
 }
 
-/* Stops the seized thread. Signals that were on their way to it are delivered first. */
+/* Stops the seized thread. A signal that was on its way to it is delivered first. Its stop takes back an interrupt that
+ * came while it was taken off the queue (Linux: any trap clears a pending one in ptrace_stop(), and dequeue_signal()
+ * lets go of the lock for a timer's), so another is asked for; else every next signal would do for the stop, and none
+ * be it. */
 static bool interrupt(struct tl_hold *hold, char *reason, size_t size)
 {
+    uint64_t until = now_ns() + FIRST_STOP_NS;
     int status;
-    ptrace(PTRACE_INTERRUPT, hold->tid, 0, 0);
     for (;;) {
-        if (!wait_first_stop(hold, &status, reason, size))
+        ptrace(PTRACE_INTERRUPT, hold->tid, 0, 0);
+        if (!wait_first_stop(hold, until, &status, reason, size))
             return false;
         if (is_event_stop(status)) {
             hold->at_signal = true;
@@ -346,13 +349,13 @@ bool tl_hold_run(struct tl_hold *hold, uint64_t ip, uint64_t end, struct user_re
  * that our first stop cut short. */
 static void stop_at_signal(struct tl_hold *hold)
 {
+    bool stopped;
     int status;
-    ptrace(PTRACE_INTERRUPT, hold->tid, 0, 0);
-    bool stopped = ptrace(PTRACE_CONT, hold->tid, 0, 0) == 0 && wait_stop(hold, &status);
-    while (stopped && !is_event_stop(status)) {
-        hold->stop_again |= status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP;
+    do { /* again after each other stop: see interrupt() */
+        ptrace(PTRACE_INTERRUPT, hold->tid, 0, 0);
         stopped = ptrace(PTRACE_CONT, hold->tid, 0, 0) == 0 && wait_stop(hold, &status);
-    }
+        hold->stop_again |= stopped && status >> 16 == 0 && WSTOPSIG(status) == SIGSTOP;
+    } while (stopped && !is_event_stop(status));
 }
 
 void tl_hold_end(struct tl_hold *hold)
