@@ -16,6 +16,7 @@
 #define HOLE_NS 200000000u /* so long a slot may stay reserved but unwritten */
 #define REAP_NS 50000000u  /* so long at a time ended threads are seen to */
 #define UNUSED_SLOTS 3     /* at most so many at a chunk's end are never reserved */
+#define RUN_CHUNKS 16 /* so many go to the writer at once: few calls, and still in the cache when they are copied */
 
 /* What we know of the thread in a slot of the rings. */
 struct thread {
@@ -87,7 +88,8 @@ static pid_t outer_tid(const struct tl_drain *drain, uint32_t tid)
     return found;
 }
 
-static int give(struct tl_drain *drain, struct thread *thread, const uint64_t *events, size_t count)
+/* counted: entries and exits among the events; the filter's, which come out later, are counted here. */
+static int give(struct tl_drain *drain, struct thread *thread, const uint64_t *events, size_t count, uint64_t counted)
 {
     struct tl_recording_packet packet = {.tid = thread->tid, .comm = thread->comm, .lost_before = thread->dropped};
     thread->dropped = 0;
@@ -98,24 +100,41 @@ static int give(struct tl_drain *drain, struct thread *thread, const uint64_t *e
         if (error)
             return error;
         packet.events = tl_filter_stage_take(thread->stage, &packet.count);
+        counted = 0;
+        for (size_t i = 0; i < packet.count; i++)
+            counted += TL_EVENT_KIND(packet.events[i]) <= TL_EVENT_EXIT;
     }
     if (packet.count == 0 && packet.lost_before == 0)
         return 0;
-    for (size_t i = 0; i < packet.count; i++)
-        drain->count.events += TL_EVENT_KIND(packet.events[i]) <= TL_EVENT_EXIT;
+    drain->count.events += counted;
     return drain->ops->packet(drain->writer, &packet);
+}
+
+/* The end of what is written from first on. Adds the entries and exits to *counted. */
+static uint32_t scan(struct thread *thread, const uint64_t *chunk, uint32_t first, uint32_t end, uint64_t *counted)
+{
+    uint32_t next = first, others = 0;
+    uint64_t event;
+    /* volatile: each slot is stored by another process at any time; x86 keeps its stores in order. */
+    for (const volatile uint64_t *slots = chunk; next < end && (event = slots[next]) != 0; next++) {
+        if (__builtin_expect(TL_EVENT_KIND(event) <= TL_EVENT_EXIT, 1))
+            continue;
+        others++;
+        if (TL_EVENT_KIND(event) == TL_EVENT_LOST)
+            thread->untold -= TL_EVENT_VALUE(event);
+    }
+    *counted += next - first - others;
+    return next;
 }
 
 /* Gives the events of a chunk from the thread's position on, up to end or the first slot that is not written. */
 static int take(struct tl_drain *drain, struct thread *thread, const uint64_t *chunk, uint32_t end)
 {
-    uint32_t first = thread->position, next = first;
-    /* volatile: each slot is stored by another process at any time; x86 keeps its stores in order. */
-    for (const volatile uint64_t *slots = chunk; next < end && slots[next] != 0; next++)
-        if (TL_EVENT_KIND(chunk[next]) == TL_EVENT_LOST)
-            thread->untold -= TL_EVENT_VALUE(chunk[next]);
-    thread->position = next;
-    return next > first || thread->dropped ? give(drain, thread, chunk + first, next - first) : 0;
+    uint32_t first = thread->position;
+    uint64_t counted = 0;
+    thread->position = scan(thread, chunk, first, end, &counted);
+    bool any = thread->position > first || thread->dropped;
+    return any ? give(drain, thread, chunk + first, thread->position - first, counted) : 0;
 }
 
 /* After the last written slot there is nothing but slots that were never reserved. */
@@ -127,7 +146,28 @@ static bool rest_unused(const uint64_t *chunk, uint32_t position)
     return SLOTS - position <= UNUSED_SLOTS;
 }
 
-/* A complete chunk. *done: it can be given back. */
+/* Complete chunks that lie one behind the other, up to one with a hole, in one go from where they are. *taken of them
+ * can be given back; the position is that of the one behind. */
+static int take_run(struct tl_drain *drain, struct thread *thread, const uint64_t *chunks, uint32_t count,
+                    uint32_t *taken)
+{
+    uint32_t first = thread->position;
+    size_t end = first;
+    uint64_t counted = 0;
+    for (*taken = 0; *taken < count; ++*taken) {
+        const uint64_t *chunk = chunks + (size_t)*taken * SLOTS;
+        thread->position = scan(thread, chunk, thread->position, SLOTS, &counted);
+        end = (size_t)*taken * SLOTS + thread->position;
+        if (thread->position < SLOTS && !rest_unused(chunk, thread->position))
+            break;
+        thread->position = 0;
+    }
+    if (*taken)
+        thread->hole_since_ns = 0;
+    return end > first || thread->dropped ? give(drain, thread, chunks + first, end - first, counted) : 0;
+}
+
+/* A complete chunk with a hole. *done: it can be given back. */
 static int take_complete(struct tl_drain *drain, struct thread *thread, const uint64_t *chunk, bool final, bool *done)
 {
     for (;;) {
@@ -170,7 +210,7 @@ static int end_thread(struct tl_drain *drain, struct thread *thread, uint64_t ts
     if (thread->stage)
         error = tl_filter_stage_end(thread->stage, tsc);
     if (!error && (thread->stage || thread->dropped))
-        error = give(drain, thread, NULL, 0);
+        error = give(drain, thread, NULL, 0, 0);
     tl_filter_stage_free(thread->stage);
     *thread = (struct thread){.lost = thread->lost, .serial = thread->serial};
     return error;
@@ -212,6 +252,13 @@ static int take_newest(struct tl_drain *drain, struct thread *thread, const uint
     return error;
 }
 
+/* complete chunks, of which some lie before the ring's end. */
+static uint32_t run_length(uint32_t complete, uint32_t before_end)
+{
+    uint32_t run = complete < before_end ? complete : before_end;
+    return run < RUN_CHUNKS ? run : RUN_CHUNKS;
+}
+
 /* last: the thread records no more, its newest chunk is taken too. */
 static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
 {
@@ -228,13 +275,21 @@ static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
         tail = head - chunks;
     while (!error && (head - tail > 1 || (last && head != tail))) {
         const uint64_t *chunk = tl_agent_chunk(drain->agent, slot, tail);
+        uint32_t run = 0;
         bool done = true;
-        error = head - tail > 1 ? take_complete(drain, thread, chunk, last, &done) : take_newest(drain, thread, chunk);
+        if (head - tail > 1)
+            error = take_run(drain, thread, chunk, run_length(head - tail - 1, chunks - tail % chunks), &run);
+        if (!error && run == 0)
+            error =
+                head - tail > 1 ? take_complete(drain, thread, chunk, last, &done) : take_newest(drain, thread, chunk);
         if (error || !done)
             break;
-        thread->position = 0;
-        tail++;
-        taken++;
+        if (run == 0) {
+            thread->position = 0;
+            run = 1;
+        }
+        tail += run;
+        taken += run;
         atomic_store_explicit((_Atomic uint32_t *)&ring->tail, tail, memory_order_release); /* [W2] */
     }
     count_lost(drain, slot);

@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * Changing how two threads are scheduled, and changing it back. See hurry.h.
+ * Changing how threads are scheduled, and changing it back. See hurry.h.
  */
 #include <sched.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <tracer/hurry.h>
 #include <unistd.h>
 
-#define SLICE_NS 100000 /* the least there is */
-#define RESET_ON_FORK 1 /* SCHED_FLAG_RESET_ON_FORK: the agent's thread is an ordinary one */
+#define NICE_FIRST (-10) /* -20 loses no fewer */
+#define SLICE_NS 100000  /* the least there is */
+#define RESET_ON_FORK 1  /* SCHED_FLAG_RESET_ON_FORK: the agent's thread is an ordinary one */
 
 static bool get(pid_t tid, struct tl_scheduling *scheduling)
 {
@@ -67,4 +69,16 @@ void tl_hurry_end(struct tl_hurry *hurry)
     if (hurry->own.changed)
         set(0, hurry->own.before);
     hurry->held.changed = hurry->own.changed = false;
+}
+
+int tl_hurry_drain_begin(void)
+{
+    int before = getpriority(PRIO_PROCESS, 0); /* of this thread alone; not permitted: it stays */
+    (void)setpriority(PRIO_PROCESS, 0, NICE_FIRST);
+    return before;
+}
+
+void tl_hurry_drain_end(int before)
+{
+    (void)setpriority(PRIO_PROCESS, 0, before);
 }

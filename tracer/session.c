@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <tracer/drain.h>
+#include <tracer/hurry.h>
 #include <tracer/launch.h>
 #include <tracer/modules.h>
 #include <tracer/progress.h>
@@ -403,7 +404,9 @@ static bool trace(struct tl_session *session)
             tl_process_comm(session->pid, 0, comm, sizeof(comm));
             tl_session_say(session, "attached to %d (%s)", (int)session->pid, comm);
         }
+        int nice_before = tl_hurry_drain_begin();
         well = record(session);
+        tl_hurry_drain_end(nice_before);
     }
     leave(session);
     int error = well ? tl_drain_finish(session->drain, session->info.tsc_end) : 0;

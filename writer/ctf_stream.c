@@ -18,6 +18,7 @@
 
 #define FILE_BYTES_FIRST ((uint64_t)256 << 10)
 #define FILE_GROWTH_MAX ((uint64_t)256 << 20)
+#define SALVAGE_EVENTS 2048 /* when a file can grow no further it is filled in steps of this */
 
 /* ---- files ------------------------------------------------------------------------------------------------------ */
 
@@ -150,6 +151,12 @@ static int stream_grow(struct tl_writer *writer, struct tli_ctf_stream *stream, 
     return 0;
 }
 
+static void batch_drop(struct tl_writer *writer)
+{
+    writer->head_count = writer->piece_count = 0;
+    writer->batch_bytes = 0;
+}
+
 /* Writes the batch and makes it visible. */
 static int batch_store(struct tl_writer *writer, struct tli_ctf_stream *stream)
 {
@@ -174,8 +181,7 @@ static int batch_store(struct tl_writer *writer, struct tli_ctf_stream *stream)
     stream->last_time = last->timestamp_end;
     stream->discarded = last->events_discarded;
     writer->bytes += bytes;
-    writer->head_count = writer->piece_count = 0;
-    writer->batch_bytes = 0;
+    batch_drop(writer);
     return 0;
 }
 
@@ -232,8 +238,8 @@ static size_t run_end(struct tl_writer *writer, const uint64_t *events, size_t i
         if (event == 0 || TL_EVENT_KIND(event) > TL_EVENT_EXIT)
             break;
         size_t id = TL_EVENT_VALUE(event);
-        if (id - 1 < functions) {
-            writer->unnamed |= !seen[id - 1];
+        if (id - 1 < functions && __builtin_expect(!seen[id - 1], 0)) { /* once a function: a read is cheaper */
+            writer->unnamed = true;
             seen[id - 1] = 1;
         }
     }
@@ -336,11 +342,22 @@ int tli_ctf_packet(struct tl_writer *writer, const struct tl_recording_packet *p
         memcpy(stream->comm, packet->comm, strnlen(packet->comm, sizeof stream->comm - 1));
     }
     stream->lost += packet->lost_before;
+    size_t step = packet->count;
     for (size_t i = 0; i < packet->count;) {
-        i = batch_fill(writer, stream, packet->events, i, packet->count);
+        uint64_t high = stream->high, lost = stream->lost;
+        size_t end = packet->count - i < step ? packet->count : i + step;
+        end = batch_fill(writer, stream, packet->events, i, end);
         int error = batch_store(writer, stream);
-        if (error != 0)
+        if (error == 0) {
+            i = end;
+        } else if (step > SALVAGE_EVENTS) { /* once more in small steps: what there is room for is kept */
+            step = SALVAGE_EVENTS;
+            batch_drop(writer);
+            stream->high = high;
+            stream->lost = lost;
+        } else {
             return error;
+        }
     }
     return tli_ctf_metadata_refresh(writer);
 }
@@ -352,8 +369,7 @@ static int stream_finish(struct tl_writer *writer, struct tli_ctf_stream *stream
         uint64_t time = stream->last_time > stream->high ? stream->last_time : stream->high;
         packet_begin(writer, stream, time);
         error = batch_store(writer, stream);
-        writer->head_count = writer->piece_count = 0;
-        writer->batch_bytes = 0;
+        batch_drop(writer);
     }
     if (!stream->created)
         return error;
@@ -367,8 +383,7 @@ static int stream_finish(struct tl_writer *writer, struct tli_ctf_stream *stream
 int tli_ctf_streams_finish(struct tl_writer *writer)
 {
     int error = 0;
-    writer->head_count = writer->piece_count = 0; /* of a batch that failed */
-    writer->batch_bytes = 0;
+    batch_drop(writer); /* one that failed */
     for (size_t i = 0; i < writer->stream_count; i++) {
         struct tli_ctf_stream *stream = writer->streams[i];
         int stream_error = stream_finish(writer, stream);
