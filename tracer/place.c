@@ -23,8 +23,10 @@
 #include <unistd.h>
 #include <wire/image.h>
 
-/* Where our mappings go in the target, if they can: what lies within 2 GB of its text is for stubs. */
-#define FAR_AWAY 0x200000000000
+/* Where our mappings go in the target, if they can: what lies within 2 GB of its text is for stubs. An address that is
+ * taken is no hint at all, so each has its own. */
+#define IMAGE_FAR_AWAY 0x200000000000
+#define RINGS_FAR_AWAY 0x300000000000
 
 extern const uint8_t tl_agent_image[], tl_agent_image_end[];
 
@@ -147,6 +149,7 @@ static void script_shared(struct placing *placing, struct steps *steps, uint64_t
 {
     /* Where the session before had its own, the agent puts it itself, ring by ring. */
     bool before = placing->boot.shared != 0 && placing->boot.shared_bytes == bytes;
+    uint64_t hint = placing->boot.shared ? placing->boot.shared + placing->boot.shared_bytes : RINGS_FAR_AWAY;
     placing->boot.shared_before = before ? placing->boot.shared : 0;
     placing->mapped_bytes = before ? TL_CHUNKS_OFFSET : bytes;
     steps->shared_fd =
@@ -154,7 +157,7 @@ static void script_shared(struct placing *placing, struct steps *steps, uint64_t
              (struct tl_argument[6]){VALUE(tl_script_text(&placing->script, TL_SHARED_NAME)), VALUE(MFD_CLOEXEC)});
     steps->shared =
         step(placing, steps, "mmap of the rings", true, SYS_mmap,
-             (struct tl_argument[6]){VALUE(FAR_AWAY), VALUE(placing->mapped_bytes), VALUE(PROT_NONE),
+             (struct tl_argument[6]){VALUE(hint), VALUE(placing->mapped_bytes), VALUE(PROT_NONE),
                                      VALUE(MAP_SHARED | MAP_NORESERVE), RESULT(steps->shared_fd, 0), VALUE(0)});
     step(placing, steps, "madvise", false, SYS_madvise,
          (struct tl_argument[6]){RESULT(steps->shared, 0), VALUE(placing->mapped_bytes), VALUE(MADV_DONTDUMP)});
@@ -299,7 +302,7 @@ static bool start(struct placing *placing)
 static bool reserve(struct placing *placing)
 {
     memcpy(&placing->image, tl_agent_image, sizeof(placing->image));
-    long base = tl_hold_syscall(placing->hold, SYS_mmap, FAR_AWAY, placing->image.memory_bytes + TL_SCRIPT_BYTES,
+    long base = tl_hold_syscall(placing->hold, SYS_mmap, IMAGE_FAR_AWAY, placing->image.memory_bytes + TL_SCRIPT_BYTES,
                                 PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (failed(base))
         return refuse(placing, "mmap of executable memory", base);

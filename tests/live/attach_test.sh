@@ -33,6 +33,29 @@ says_when() {
     grep -qi 'detached' "$scratch/traced.err" || fail "does not say that it detached: $(cat "$scratch/traced.err")"
     stop_target 0 'done'
 }
+# What lies within 2 GB of text is for stubs: neither the agent nor the rings may, of whatever size.
+lies_far_away() {
+    local buffer
+    start busy "$(program busy)" 1
+    for buffer in 1M 4M 4M 2M; do
+        attached 100ms --buffer "$buffer"
+        "$python" - "$target" <<'PYTHON' || fail "memory of ours lies close to the program's text"
+import sys
+text, ours = [], []
+for line in open(f"/proc/{sys.argv[1]}/maps"):
+    fields = line.split()
+    part = [int(x, 16) for x in fields[0].split("-")]
+    if "memfd:trapline" in line:
+        ours.append(part)
+    elif "x" in fields[1] and len(fields) > 5 and fields[5].startswith("/"):
+        text.append(part)
+near = [(hex(a), hex(c)) for a, b in ours for c, d in text if a < d + (1 << 31) and c < b + (1 << 31)]
+print(len(ours), "mappings of ours,", len(text), "of text; near:", near)
+sys.exit(bool(near) or not ours or not text)
+PYTHON
+    done
+    stop_target 0 'done'
+}
 # ^C ends a recording as --for does: detached, readable, status 0.
 interrupted() {
     start busy "$(program busy)" 2
@@ -195,6 +218,7 @@ changed() {
 claim a_busy_target_is_traced_for_a_second one_second
 claim a_target_that_starts_threads_and_children_is_traced one_second churn
 claim it_says_when_it_attached_and_detached says_when
+claim what_is_placed_lies_far_from_the_text lies_far_away
 claim an_interrupt_detaches interrupted
 claim a_target_may_end_while_traced target_ends
 claim attached_and_left_again_and_again again_and_again
