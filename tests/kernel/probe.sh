@@ -17,6 +17,7 @@ for image in $images; do
         tests every_kind_of_probe_tells_and_goes,probes_share_an_address_and_bytes
         tests only_instruction_starts_are_probed
         tests a_probe_within_a_handler_is_missed_and_executed,a_probe_on_an_ftrace_site_is_ftraces
+        tests faults_of_probed_instructions_are_their_own,handlers_may_fault,an_invalid_opcode_is_a_jumps_or_a_fault
         tests return_probes_are_bounded_and_exact,hits_are_exact_on_all_cpus
         tests "no_hit_is_lost_while_probes_come_and_go rounds=${ROUNDS:-15}"
         tests "interrupts_and_nmis_are_probed rounds=${ROUNDS:-8}"
