@@ -19,9 +19,9 @@ __asm__(".pushsection .text\n"
         ".type probe_refusal_prey, @function\n"
         "probe_refusal_prey: mov %eax, %ecx\n"
         "    int $0x80\n"
-        "    lret\n"
+        "    .byte 0xcb\n" /* lret */
         "    mov %eax, %ss\n"
-        "    iret\n"
+        "    .byte 0xcf\n" /* iret */
         "    ud2\n"
         "    int3\n"
         "probe_refusal_nop: .byte 0x0f, 0x1f, 0x44, 0, 0\n"
