@@ -184,6 +184,8 @@ static void start_random(unsigned state, enum forms_want want)
     struct tl_regs *regs = &starts[state].regs;
     uintptr_t data = (uintptr_t)native_data, landing = (uintptr_t)native_code + NATIVE_LANDING;
     *regs = native_fresh_registers();
+    /* of words: a detour has its registers there, as C objects */
+    regs->gpr[TL_REG_SP] = native_fresh_stack(WORD * (native_random() & 7));
     if (want == FORMS_OPERANDS)
         for (unsigned i = 0; i < NATIVE_DATA_BYTES; i++)
             native_data[i] = (uint8_t)native_random();
