@@ -155,8 +155,10 @@ $(B)/trapline: $(call objects,host,$(MAIN_SOURCE)) $(B)/libouter.a $(B)/libtrapl
 engine_tests := tests/core/% tests/sim/% tests/arch/%
 test_libraries = $(if $(filter $(engine_tests),$(1)),$(B)/libsim.a,$(if $(filter tests/plan/%,$(1)),$(B)/libplan.a \
 	$(B)/libtrapline.a,$(B)/libouter.a $(B)/libtrapline.a))
+# And with what else lies in its folder; the probes of tests/core run real code, as the port of tests/arch has it.
+test_support = $(filter $(dir $(1))%,$(TEST_SUPPORT)) $(if $(filter tests/core/probe_test.c,$(1)),tests/arch/port.c)
 define test_program # source
-$(B)/$(basename $(1)): $(call objects,host,$(1) $(filter $(dir $(1))%,$(TEST_SUPPORT))) $(call test_libraries,$(1))
+$(B)/$(basename $(1)): $(call objects,host,$(1) $(call test_support,$(1))) $(call test_libraries,$(1))
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
 	$$(call link) $(if $(filter $(engine_tests),$(1)),-lZydis -lZycore -lpthread,$(LIBRARIES)) -lcmocka

@@ -8,6 +8,7 @@
 #include <kernel/panic.h>
 #include <kernel/probe.h>
 #include <kernel/shell.h>
+#include <kernel/status.h>
 #include <kernel/symbols.h>
 #include <kernel/traps.h>
 #include <port/ring0/ring0.h>
@@ -95,23 +96,6 @@ static bool count(struct tl_probe *probe, struct tl_regs *regs)
     return false;
 }
 
-static const char *why(enum tl_status status)
-{
-    static const char *const words[TL_STATUS_COUNT] = {
-        [TL_BAD_ARGUMENT] = "probes are not open",
-        [TL_NO_TEXT] = "no function is there",
-        [TL_NO_START] = "no instruction begins there",
-        [TL_TRAP_PATH] = "breakpoints run through there",
-        [TL_BUSY] = "a debugger's breakpoint is there",
-        [TL_OVERLAP] = "somebody else patches there",
-        [TL_CANNOT_MOVE] = "the instruction can be neither emulated nor moved",
-        [TL_NO_ROOM] = "too many are there",
-        [TL_NO_MEMORY] = "no memory near enough",
-        [TL_TEXT_DIFFERS] = "somebody else is writing there",
-    };
-    return words[status] ? words[status] : "refused";
-}
-
 /* "name", "name+12", "name+0x1f", "0x101234". */
 static bool parse(const char *word, uintptr_t *address)
 {
@@ -158,7 +142,7 @@ static bool add(const char *word)
     enum tl_status status = tl_probe_register(&probe->probe);
     probe->used = status == TL_OK;
     if (status != TL_OK)
-        console_print("refused: %s\n", why(status));
+        console_print("refused: %s\n", status == TL_BUSY ? "a debugger's breakpoint is there" : status_text(status));
     return status == TL_OK;
 }
 

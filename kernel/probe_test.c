@@ -7,8 +7,6 @@
 #include <kernel/symbols.h>
 #include <kernel/thread.h>
 #include <regs.h>
-#include <trapline/key.h>
-#include <trapline/poke.h>
 #include <trapline/port.h>
 
 const char *volatile probe_failed;
@@ -180,52 +178,6 @@ static const char *only_instruction_starts_are_probed(void)
     return probe_failed;
 }
 KERNEL_TEST(only_instruction_starts_are_probed);
-
-static TL_KEY_OFF(probe_test_key);
-static bool read_key(void)
-{
-    return tl_key_unlikely(probe_test_key);
-}
-
-extern const uint8_t ring0_trap_begin[];
-
-static const char *what_cannot_be_probed_is_refused_by_name(void)
-{
-    struct tl_probe probe = {.before = probe_count_before};
-    struct tl_poke poke = {.address = PREY_JUMP_END, .what = TL_POKE_INT3, .size = 1, .expected = {0xc3}};
-    probe_failed = NULL;
-    struct {
-        uintptr_t address;
-        enum tl_status status;
-    } const cases[] = {
-        {0, TL_NO_TEXT},
-        {(uintptr_t)byte_probes, TL_NO_TEXT},
-        {(uintptr_t)probe_prey_jump + 1, TL_NO_START},
-        {(uintptr_t)ring0_trap_begin, TL_TRAP_PATH},
-        {(uintptr_t)tl_probe_int3, TL_TRAP_PATH},
-        {(uintptr_t)tl_port_context, TL_TRAP_PATH},
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        probe.address = cases[i].address;
-        EXPECT(tl_probe_register(&probe) == cases[i].status && !probe.point);
-    }
-    probe.address = PREY_JUMP_END;
-    EXPECT(tl_poke(&poke, 1, NULL) == TL_OK && tl_probe_register(&probe) == TL_OVERLAP);
-    poke.what = TL_POKE_BACK;
-    EXPECT(tl_poke(&poke, 1, NULL) == TL_OK && probe_prey_jump() == 0x33);
-    struct tl_key_table table = {__start_tl_keys, __stop_tl_keys, NULL};
-    EXPECT(!read_key() && tl_keys_add(&table) == TL_OK);
-    for (const struct tl_key_record *record = table.from; record < table.to; record++)
-        if ((uintptr_t)&record->key + (uintptr_t)(intptr_t)record->key == (uintptr_t)&probe_test_key) {
-            probe.address = (uintptr_t)&record->site + (uintptr_t)(intptr_t)record->site;
-            EXPECT(tl_probe_register(&probe) == TL_OVERLAP);
-        }
-    EXPECT(tl_keys_remove(&table) == TL_OK);
-    probe.before = NULL;
-    EXPECT(tl_probe_register(&probe) == TL_BAD_ARGUMENT);
-    return probe_failed;
-}
-KERNEL_TEST(what_cannot_be_probed_is_refused_by_name);
 
 /* ---- a handler that is probed ---- */
 

@@ -4,9 +4,8 @@
  */
 #include <kernel/shell.h>
 #include <kernel/test.h>
-#include <stdint.h>
 
-enum { LINE_BYTES = 256, EXIT_PORT = 0x501 };
+enum { LINE_BYTES = 1024, EXIT_PORT = 0x501 };
 
 static char line[LINE_BYTES];
 
@@ -43,6 +42,15 @@ unsigned long test_option(const char *word, unsigned long otherwise)
     for (; *at >= '0' && *at <= '9'; at++)
         value = 10 * value + (unsigned long)(*at - '0');
     return value;
+}
+
+uint32_t test_text_sum(void)
+{
+    extern const uint8_t kernel_begin[], kernel_text_end[];
+    uint32_t sum = 0;
+    for (const volatile uint8_t *at = kernel_begin; at < kernel_text_end; at++)
+        sum = (sum ^ *at) * 0x01000193; /* FNV-1a */
+    return sum;
 }
 
 /* True if the word that names begins with is word. */

@@ -16,6 +16,7 @@
 #include <kernel/console.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct kernel_test {
     const char *name;
@@ -33,6 +34,19 @@ struct kernel_test {
         if (!(condition))                                                                                              \
             return #condition;                                                                                         \
     } while (0)
+
+/* The same for a call that is refused with that status: the kernel's text is as it was before. */
+#define TEST_REFUSED(call, status)                                                                                     \
+    do {                                                                                                               \
+        uint32_t test_before = test_text_sum();                                                                        \
+        if ((call) != (status))                                                                                        \
+            return #call " is not " #status;                                                                           \
+        if (test_text_sum() != test_before)                                                                            \
+            return #call " has changed the text";                                                                      \
+    } while (0)
+
+/* Differs where a byte of the kernel's text does. */
+uint32_t test_text_sum(void);
 
 /* A number of the kernel's command line, "word=123"; or what it is if it is not there. */
 unsigned long test_option(const char *word, unsigned long otherwise);

@@ -135,7 +135,8 @@ static void schedule(void)
         panic("scheduling with preemption off", NULL);
     if (next == now)
         return;
-    segments_kernel_stack(now->cpu, top_of(next));
+    if (next->user)
+        segments_kernel_stack(next->cpu, next->user_sp);
     if (now != cpus[now->cpu].idle && state_of(now) == RUNNING)
         set_state(now, READY); /* nobody else looks for it */
     set_state(next, RUNNING);

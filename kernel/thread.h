@@ -25,6 +25,7 @@ struct thread {
     void *argument;
     void *block;       /* tl_port_thread_block() */
     struct user *user; /* of the ring-3 task; else NULL */
+    uintptr_t user_sp; /* where its traps from ring 3 go on: below what called it */
     unsigned id, cpu;
     unsigned preempt_off; /* not preempted while it is more than 0 */
     uint8_t context;      /* tl_port_context() */

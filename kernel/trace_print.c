@@ -5,6 +5,7 @@
 #include <kernel/console.h>
 #include <kernel/shell.h>
 #include <kernel/smp.h>
+#include <kernel/status.h>
 #include <kernel/symbols.h>
 #include <kernel/trace.h>
 #include <trapline/ftrace.h>
@@ -114,6 +115,17 @@ static void print_counts(void)
     console_print("%u recursions, %u returns lost, %u stale\n", counts.recursed, counts.lost, counts.stale);
 }
 
+static void print_refusal(enum tl_status status)
+{
+    struct tl_ftrace_counts counts;
+    tl_ftrace_count_all(&counts);
+    console_print("refused: %s\n", status == TL_BUSY           ? "a tracer is on"
+                                   : status == TL_BAD_ARGUMENT ? "no function of that name, or no tracer is on"
+                                                               : status_text(status));
+    if (status == TL_TEXT_DIFFERS || status == TL_OVERLAP)
+        console_print("  in %s\n", name(counts.refused));
+}
+
 static bool trace_command(size_t count, char **words)
 {
     char globs[GLOBS_BYTES];
@@ -138,7 +150,7 @@ static bool trace_command(size_t count, char **words)
     else
         trace_print();
     if (status != TL_OK)
-        console_print("refused: status %u\n", (unsigned)status);
+        print_refusal(status);
     return status == TL_OK;
 }
 SHELL_COMMAND(trace, "functions GLOB...|graph GLOB...|off|show|counts: traces the kernel's functions", trace_command);

@@ -21,6 +21,8 @@ static struct user {
     struct tl_regs interrupted; /* by a signal */
 } user;
 
+void (*volatile user_signal_hook)(void);
+
 static bool prepare(const uint8_t *text, size_t size)
 {
     static bool mapped;
@@ -40,7 +42,9 @@ static bool prepare(const uint8_t *text, size_t size)
 void user_stack_set(uintptr_t sp);
 void user_stack_set(uintptr_t sp)
 {
-    segments_kernel_stack(thread_current()->cpu, sp);
+    struct thread *thread = thread_current();
+    thread->user_sp = sp;
+    segments_kernel_stack(thread->cpu, sp);
 }
 
 int user_run(const uint8_t *text, size_t size)
@@ -51,7 +55,6 @@ int user_run(const uint8_t *text, size_t size)
     user.handler = 0;
     thread->user = &user;
     int status = user_enter(TEXT, STACK + STACK_BYTES, &user.kept_sp);
-    segments_kernel_stack(thread->cpu, (uintptr_t)thread + THREAD_STACK_BYTES);
     thread->user = NULL;
     return status;
 }
@@ -97,6 +100,9 @@ void user_system_call(struct pt_regs *regs)
 
 void user_signal(struct pt_regs *regs, int trap, int signal)
 {
+    void (*hook)(void) = user_signal_hook;
+    if (hook)
+        hook();
     if (!user.handler) {
         console_print("trap %d ip %p sp %p: the task gets signal %d, which ends it\n", trap, (void *)regs->regs.ip,
                       (void *)regs->regs.gpr[TL_REG_SP], signal);

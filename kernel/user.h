@@ -26,6 +26,9 @@ void user_system_call(struct pt_regs *regs);
 /* The task whose registers these are has run into a trap: its handler, or its end. Interrupts as the task has them. */
 void user_signal(struct pt_regs *regs, int trap, int signal);
 
+/* For tests: called while a signal is delivered. NULL: nobody is. */
+extern void (*volatile user_signal_hook)(void);
+
 /* kernel/32/user.S and kernel/64/user.S: to ring 3, keeping the current stack for user_leave() to come back to. */
 int user_enter(uintptr_t ip, uintptr_t sp, uintptr_t *kept_sp);
 __attribute__((noreturn)) void user_leave(uintptr_t kept_sp, int status);

@@ -45,7 +45,8 @@ enum tl_status tl_poke_encode(uint8_t *to, const struct tl_poke *poke);
  *
  * Refused, with nothing changed and *culprit (may be NULL) the index of the first poke at fault:
  *   TL_BAD_ARGUMENT  an unknown what, a size that it does not have, an address below the one before
- *   TL_NO_START      5 or 2 bytes expected that are not exactly one instruction: somebody could stand inside
+ *   TL_NO_START      5 or 2 bytes expected that are not exactly one instruction: somebody could stand inside. That a
+ *                    single byte begins one is the caller's to know
  *   TL_TEXT_DIFFERS  other bytes stand there
  *   TL_OVERLAP       another poke of the batch, a site, or a breakpoint holds one of the bytes
  *   TL_TRAP_PATH     breakpoints themselves run through there

@@ -12,7 +12,7 @@ echo 'int main(void) { return 0; }' >"$work/empty.c"
 "$work/empty" || { echo "no programs of 32 bits run here"; exit 77; }
 for test in ftrace_test ftrace_return_test ftrace_race_test; do
     "$CC" -m32 -no-pie -std=c11 -O2 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -I. -Iarch/x86/32 "tests/arch/$test.c" \
-        tests/arch/ftrace_port.c tests/arch/ftrace_told.c tests/arch/ftrace_code.S core/ftrace*.c core/exit.c core/trap.c core/site.c \
+        tests/arch/port.c tests/arch/ftrace_told.c tests/arch/ftrace_code.S core/ftrace*.c core/exit.c core/trap.c core/site.c \
         core/epoch.c core/poke.c core/batch.c core/slab.c core/emulate.c core/insn.c core/insn_table.c \
         arch/x86/32/ftrace.S -lpthread -o "$work/$test" || exit 1
     "$work/$test" || exit 1

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Code for the ftrace tests that C cannot ask a compiler for. See ftrace_port.h.
+ * Code for the ftrace tests that C cannot ask a compiler for. See port.h.
  */
         .text
 .macro FUNCTION name

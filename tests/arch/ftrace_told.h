@@ -5,7 +5,7 @@
 #ifndef TL_TESTS_ARCH_FTRACE_TOLD_H
 #define TL_TESTS_ARCH_FTRACE_TOLD_H
 
-#include "ftrace_port.h"
+#include "port.h"
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>

@@ -12,6 +12,8 @@
 #include <ucontext.h>
 
 uint8_t *native_code, *native_data;
+native_offer *native_offered;
+int native_signal;
 
 static struct tl_regs *volatile now;
 static gregset_t saved;
@@ -25,22 +27,46 @@ static const int order[TL_ARCH_GPRS] = {REG_EAX, REG_ECX, REG_EDX, REG_EBX, REG_
 enum { IP = REG_EIP, FLAGS = REG_EFL };
 #endif
 
+static void load(struct tl_regs *to, const greg_t *from)
+{
+    for (unsigned i = 0; i < TL_ARCH_GPRS; i++)
+        to->gpr[i] = (uintptr_t)from[order[i]];
+    to->ip = (uintptr_t)from[IP];
+    to->flags = (uintptr_t)from[FLAGS];
+}
+
+static void store(greg_t *to, const struct tl_regs *from)
+{
+    for (unsigned i = 0; i < TL_ARCH_GPRS; i++)
+        to[order[i]] = (greg_t)from->gpr[i];
+    to[IP] = (greg_t)from->ip;
+    to[FLAGS] = (greg_t)from->flags;
+}
+
+/* What is not taken goes on as the run's end, with what the other has made of the registers. */
+static bool is_taken(int signal, greg_t *gregs)
+{
+    struct tl_regs trapped, *regs = &trapped;
+    load(&trapped, gregs);
+    bool taken = native_offered(signal, &regs);
+    store(gregs, regs);
+    return taken;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
     (void)info;
     if (signal == SIGUSR1) {
         memcpy(saved, regs, sizeof(saved));
-        for (unsigned i = 0; i < TL_ARCH_GPRS; i++)
-            regs[order[i]] = (greg_t)now->gpr[i];
-        regs[IP] = (greg_t)now->ip;
-        regs[FLAGS] = (greg_t)now->flags;
+        store(regs, now);
         return;
     }
-    for (unsigned i = 0; i < TL_ARCH_GPRS; i++)
-        now->gpr[i] = (uintptr_t)regs[order[i]];
-    now->ip = (uintptr_t)regs[IP] - (signal == SIGTRAP);
-    now->flags = (uintptr_t)regs[FLAGS];
+    if (native_offered && is_taken(signal, regs))
+        return;
+    native_signal = signal;
+    load(now, regs);
+    now->ip -= signal == SIGTRAP;
     memcpy(regs, saved, sizeof(saved));
 }
 
@@ -58,7 +84,7 @@ void native_begin(void)
 {
     static uint8_t stack[64 * 1024];
     const stack_t alternate = {.ss_sp = stack, .ss_size = sizeof(stack)};
-    const int signals[] = {SIGUSR1, SIGTRAP, SIGSEGV, SIGILL, SIGBUS};
+    const int signals[] = {SIGUSR1, SIGTRAP, SIGSEGV, SIGILL, SIGBUS, SIGFPE};
     struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     sigfillset(&action.sa_mask);
     sigaltstack(&alternate, 0);

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 90
+# timeout: 150
 #
 # Debian's gdb on the kernel's second serial port, both widths and both frames, 1 and 4 CPUs: breakpoints in functions
 # that are traced and untraced under them, steps (over an int3 of the engine's: the instruction that it stands for),
@@ -116,6 +116,33 @@ END
     gdb_says '^stepped the trap 1$'
 }
 
+# What one of the two has, the other is refused: a probe where gdb's breakpoint stands; a breakpoint inside of what is
+# patched, or in the trap path.
+refusals() {
+    printf '%s\n' 'break *prey_rest' 'printf "running\n"' continue delete detach >"$scratch/commands"
+    rm -f "$scratch/gdb.log"
+    gdb_run "$scratch/commands" &
+    local runner=$! where
+    wait_for 10 grep -qs '^running' "$scratch/gdb.log" || complain 'gdb does not run the kernel'
+    sleep 0.3
+    printf 'probe prey_rest\n' >&9
+    wait_for 10 console_shows "^refused: a debugger's breakpoint is there" || complain 'a probe beside a breakpoint'
+    command_ok 'prey rest'
+    wait "$runner"
+    command_ok 'probe prey_rest'
+    command_ok 'probe off'
+    command_ok 'trace functions prey_leaf'
+    for where in '(char *)prey_leaf+2' tli_trap tl_port_text_write; do
+        printf '%s\n' "break *($where)" continue >"$scratch/commands"
+        gdb_run "$scratch/commands"
+        gdb_says 'Cannot insert breakpoint 1'
+    done
+    command_ok 'trace off'
+}
+console_shows() {
+    answer | grep -qE "$1"
+}
+
 # Ctrl-C, as a user types it: gdb's own SIGINT.
 interrupt() {
     printf '%s\n' 'printf "running\n"' continue 'info threads' 'printf "stopped %d\n", 1' detach >"$scratch/commands"
@@ -138,6 +165,7 @@ for config in 32:1 32:4 32-gap:4 64:1 64:4; do
     command_ok 'prey start'
     breakpoints_and_steps
     beside_the_engine
+    refusals
     interrupt
     command_ok 'echo still here'
     console_says '^still here'

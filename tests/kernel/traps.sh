@@ -12,7 +12,8 @@ make_kernels
 for image in $images; do
     for cpus in 1 4; do
         claim "$image, $cpus CPUs"
-        passes 60 "$image" "$cpus" test=int3_of_ring_3_is_its_sigtrap,a_notifier_can_emulate_a_call
+        passes 60 "$image" "$cpus" test=int3_of_ring_3_is_its_sigtrap,a_task_of_ring_3_is_preempted
+        passes 60 "$image" "$cpus" test=a_notifier_can_emulate_a_call
         passes 60 "$image" "$cpus" test=keys_are_read_in_every_form,static_calls_go_where_they_are_set
         passes 60 "$image" "$cpus" test=all_cpus_read_one_or_the_other
     done

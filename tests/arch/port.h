@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT
  *
- * The port of the ftrace tests, and the code that they trace.
+ * The port of tests that run real code: those of ftrace here, of probes in tests/core; and the code that ftrace's
+ * trace.
  */
-#ifndef TL_TESTS_ARCH_FTRACE_PORT_H
-#define TL_TESTS_ARCH_FTRACE_PORT_H
+#ifndef TL_TESTS_ARCH_PORT_H
+#define TL_TESTS_ARCH_PORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <trapline/ftrace.h>
 
+extern bool port_no_place; /* there is no executable memory to be had */
 extern unsigned port_serialisations, port_traps;
 extern uintptr_t port_trap_path; /* one address that belongs to it, or 0 */
 extern _Thread_local unsigned port_context;

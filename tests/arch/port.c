@@ -3,7 +3,7 @@
  * A port in the test's own process, so that real trampolines run over real sites: text through /proc/self/mem,
  * membarrier, SIGTRAP on a stack of its own. The engine's objects come from the library, its simulated port stays out.
  */
-#include "ftrace_port.h"
+
 #include <core/ftrace.h>
 #include <core/trap.h>
 #include <fcntl.h>
@@ -13,13 +13,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
+#include <tests/arch/port.h>
 #include <trapline/port.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 enum { SYNC_CORE = 1 << 5, REGISTER_SYNC_CORE = 1 << 6 };
 
+bool port_no_place;
 unsigned port_serialisations, port_traps;
 uintptr_t port_trap_path;
 _Thread_local unsigned port_context;
@@ -100,6 +103,14 @@ void tl_port_text_unlock(void)
 bool tl_port_trap_path(uintptr_t address, size_t size)
 {
     return address <= port_trap_path && port_trap_path < address + size;
+}
+
+enum tl_status tl_port_exec_map(uintptr_t address, size_t size)
+{
+    void *want = (void *)address, *got = MAP_FAILED;
+    if (!port_no_place)
+        got = mmap(want, size, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    return got == want ? TL_OK : TL_NO_MEMORY;
 }
 
 void *tl_port_memory(size_t size)
