@@ -203,12 +203,14 @@ widths: $(call objects,host,$(CORE_SOURCES)) $(call objects,agent,$(CORE_SOURCES
 
 # Images are $(B)/kernel/NAME/: boot.elf, what QEMU boots, and kernel.elf, the same with names and lines. Of the names
 # below, 'make kernel' makes the first three; the rest are made by tests/kernel/variants.sh. WIDTH-FRAME-WITHOUT...:
-# FRAME is move or gap on i386 (docs/frames.md); without a room that the switches in kernel/traps.c leave out.
+# FRAME is move or gap on i386 (docs/frames.md); without a room that the switches in kernel/traps.c leave out. Images
+# *-skip, *-lost and *-astray are broken, to see tests fail (poke.sh, frame.sh in tests/kernel).
 KERNEL_ROOMS := ftrace kprobes kgdb
 KERNEL_IMAGES := 64 32 32-gap
 KERNEL_SWITCHED := $(foreach w,64 32,$(w)-no-ftrace $(w)-no-kprobes $(w)-no-kgdb $(w)-no-ftrace-no-kprobes \
 	$(w)-no-ftrace-no-kgdb $(w)-no-kprobes-no-kgdb $(w)-no-ftrace-no-kprobes-no-kgdb)
-KERNEL_VARIANTS := $(KERNEL_SWITCHED) 64-skip 32-skip 32-gap-skip
+KERNEL_BROKEN := $(foreach b,skip lost astray,$(KERNEL_IMAGES:%=%-$(b)))
+KERNEL_VARIANTS := $(KERNEL_SWITCHED) $(KERNEL_BROKEN)
 kernel_width = $(firstword $(subst -, ,$(1)))
 kernel_frame = $(if $(filter 64,$(call kernel_width,$(1))),,$(if $(findstring -gap,$(1)),gap,move))
 kernel_other = $(if $(filter 64,$(1)),32,64)
@@ -218,7 +220,8 @@ kernel_there = ftrace $(if $(wildcard core/probe.c),kprobes) kgdb
 kernel_rooms = $(foreach r,$(kernel_there),$(if $(findstring -no-$(r),$(1)),,$(r)))
 kernel_switch = -DKERNEL_$(shell echo $(2) | tr a-z A-Z)=$(if $(filter $(2),$(call kernel_rooms,$(1))),1,0)
 kernel_switches = $(foreach r,$(KERNEL_ROOMS),$(call kernel_switch,$(1),$(r))) \
-	-DKERNEL_SKIP=$(if $(findstring -skip,$(1)),1,0)
+	-DKERNEL_SKIP=$(if $(findstring -skip,$(1)),1,0) -DKERNEL_LOST=$(if $(findstring -lost,$(1)),1,0) \
+	-DKERNEL_ASTRAY=$(if $(findstring -astray,$(1)),1,0)
 # What a switch decides is compiled once an image, all else once a width.
 KERNEL_SWITCHED_SOURCES := kernel/backtrace.c kernel/traps.c kernel/start.c kernel/panic.c kernel/32/int3.c \
 	kernel/64/int3.c port/ring0/32/entry.S

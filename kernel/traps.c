@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What an int3 is offered to, in order; see traps.h. KERNEL_FTRACE, KERNEL_KPROBES and KERNEL_KGDB are the build's
- * switches; KERNEL_SKIP makes a kernel that must fail its tests.
+ * switches; KERNEL_SKIP makes a kernel that must fail its tests, KERNEL_LOST and KERNEL_ASTRAY (int3.c) one that must
+ * not boot.
  */
 #include <core/section.h>
 #include <core/trap.h>
@@ -186,6 +187,20 @@ void kprobe_fault(struct pt_regs *regs)
 }
 #endif
 
+#if KERNEL_LOST
+/* What notifiers do to the registers, which they may move, is lost; the mail's reason against handlers that are given
+ * less than struct pt_regs **. To see the boot fail. */
+bool notify_die(enum tl_notify_event event, const char *name, struct pt_regs **regs, long error_code, int trap,
+                int signal)
+{
+    struct {
+        uintptr_t room[8];
+        struct pt_regs frame;
+    } copy = {.frame = **regs};
+    struct tl_regs *trapped = &copy.frame.regs;
+    return tl_notify(&(struct tl_notification){event, name, &trapped, (uintptr_t)error_code, trap, signal});
+}
+#else
 bool notify_die(enum tl_notify_event event, const char *name, struct pt_regs **regs, long error_code, int trap,
                 int signal)
 {
@@ -195,6 +210,7 @@ bool notify_die(enum tl_notify_event event, const char *name, struct pt_regs **r
     *regs = (struct pt_regs *)trapped;
     return consumed;
 }
+#endif
 
 void cond_local_irq_enable(struct pt_regs *regs)
 {

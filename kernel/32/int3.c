@@ -12,6 +12,9 @@
 TLI_TRAP void do_kernel_int3(struct pt_regs **regs)
 {
     frame_complete(*regs);
+#if KERNEL_ASTRAY /* the stack pointer is not the interrupted one's: to see the boot fail */
+    (*regs)->regs.gpr[TL_REG_SP] += sizeof(uintptr_t);
+#endif
     if ((modifying_ftrace_code() && ftrace_int3_handler(regs)) || poke_int3_handler(regs))
         kgdb_emulated(*regs);
     else

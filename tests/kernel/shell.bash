@@ -80,8 +80,8 @@ passes() {
     [ $status = 1 ] || complain "$2, $3 CPUs, $4: status $status: $(cat "$scratch/console")"
 }
 
-# start_kernel IMAGE CPUS: returns at the prompt. Images are named as in the Makefile, by the width first.
-start_kernel() {
+# boot_kernel IMAGE CPUS: returns at once. Images are named as in the Makefile, by the width first.
+boot_kernel() {
     [ -f "$(kernel_image "$1")" ] || make_kernels
     rm -f "$scratch"/{in,console,com2}
     mkfifo "$scratch/in"
@@ -91,6 +91,10 @@ start_kernel() {
         -device isa-debug-exit <"$scratch/in" >"$scratch/console" 2>"$scratch/qemu.log" &
     qemu_pid=$!
     exec 9>"$scratch/in"
+}
+# start_kernel IMAGE CPUS: returns at the prompt.
+start_kernel() {
+    boot_kernel "$@"
     wait_for 20 at_prompt && return
     complain 'the kernel does not come to its prompt'
     cat "$scratch/console" "$scratch/qemu.log"
