@@ -109,7 +109,7 @@ breaks dead core/door.c <<<'/* See tl_door_vanished(). */'
 mkdir -p "$work/objects"
 judge() {
     cat >"$work/trap.c"
-    gcc -O1 -fPIE -fvisibility=hidden -c "$work/trap.c" -o "$work/objects/trap.o" || exit 1
+    gcc -O1 -fPIE -fvisibility=hidden "$@" -c "$work/trap.c" -o "$work/objects/trap.o" || exit 1
     "$here/trap_path.sh" "$here/../.." "$work/objects" 2>&1
 }
 trap_section='__attribute__((section(".text.trap"), noinline))'
@@ -121,4 +121,6 @@ said=$(judge <<<"void *memcpy(void *, const void *, unsigned long); $trap_sectio
     { echo "trap_path passes a call of memcpy"; bad=1; }
 said=$(judge <<<"$trap_section int f(int (*p)(void)) { return p() + 1; }") &&
     { echo "trap_path passes a call by a pointer"; bad=1; }
+said=$(judge -fpatchable-function-entry=5 <<<"$trap_section int f(void) { return 1; }") &&
+    { echo "trap_path passes a site"; bad=1; }
 exit $bad
