@@ -6,6 +6,7 @@
 #include <agent/agent.h>
 #include <core/place.h>
 #include <core/poke.h>
+#include <core/ring.h>
 #include <core/slab.h>
 #include <core/stub.h>
 #include <port/linux/linux.h>
@@ -54,6 +55,11 @@ static uint8_t starts_of(const struct tl_wire_site *spec)
     return starts;
 }
 
+static bool retracts(void)
+{
+    return tli_ring.control && tli_ring.control->min_ticks != 0;
+}
+
 static struct tli_stub_target target_of(const struct batch *batch, const struct tl_wire_site *spec)
 {
     struct tli_stub_target target;
@@ -61,6 +67,7 @@ static struct tli_stub_target target_of(const struct batch *batch, const struct 
     target.slow = (uintptr_t)tl_stub_slow;
     target.guard = (uintptr_t)tl_stub_guard;
     target.entry = target.entry_silent = 0;
+    target.retracts = retracts();
     if (!guard && spec->function < batch->entry_count && batch->entry[spec->function]) {
         const struct tli_site *entry = batch->entry[spec->function];
         target.entry = entry->address;
@@ -129,8 +136,8 @@ static bool same_bytes(const struct tli_site *site, const struct tl_wire_site *s
 static struct tli_site *reuse(const struct tl_wire_site *spec, uint8_t size)
 {
     struct tli_site *site = tli_site_any((uintptr_t)spec->address);
-    if (!site || site->plain || site->size != size || !site->shape || !tli_stub_matches(site->shape, spec) ||
-        !same_bytes(site, spec) ||
+    if (!site || site->plain || site->size != size || !site->shape ||
+        !tli_stub_matches(site->shape, spec, retracts()) || !same_bytes(site, spec) ||
         atomic_load_explicit(&site->state, memory_order_relaxed) != TLI_SITE_GONE) /* relaxed: ours to write */
         return 0;
     return rename_stub(site, spec->function) == TL_OK ? site : 0;

@@ -129,6 +129,7 @@ static struct tli_thread *own(uint32_t slot, uint32_t self, uint32_t session)
     thread->losing = 0;
     thread->lost_run = 0;
     thread->session = session;
+    thread->min_ticks = tli_ring.control->min_ticks;
     aim(thread, 0, 0);
     thread->pointer = tl_port_thread_pointer();
     tl_port_thread_block_set(thread);

@@ -23,17 +23,19 @@ struct tli_thread {
     _Atomic uintptr_t limit;
     uintptr_t pointer;
     uint32_t clock_high;
-    uint32_t session;  /* tli_ring.session when the ring was claimed; 0: mute */
-    uint32_t losing;   /* 1: cursor is in the slot's waste, what is written there is lost */
-    uint32_t owner;    /* thread id */
-    uint32_t lost_run; /* events lost since the last one that was kept */
-    uint32_t padding[5];
+    uint32_t session;               /* tli_ring.session when the ring was claimed; 0: mute */
+    uint32_t losing;                /* 1: cursor is in the slot's waste, what is written there is lost */
+    uint32_t owner;                 /* thread id */
+    uint32_t lost_run;              /* events lost since the last one that was kept */
+    _Alignas(8) uint64_t min_ticks; /* of the session */
+    uint32_t padding[2];
 };
 
 _Static_assert(offsetof(struct tli_thread, cursor) == TL_THREAD_CURSOR, "record.S");
 _Static_assert(offsetof(struct tli_thread, limit) == TL_THREAD_LIMIT, "record.S");
 _Static_assert(offsetof(struct tli_thread, pointer) == TL_THREAD_POINTER, "record.S");
 _Static_assert(offsetof(struct tli_thread, clock_high) == TL_THREAD_CLOCK_HIGH, "record.S");
+_Static_assert(offsetof(struct tli_thread, min_ticks) == TL_THREAD_MIN_TICKS, "record.S");
 
 #define TLI_WASTE_BYTES 4096u /* a thread that loses events writes them here, round and round */
 

@@ -52,10 +52,12 @@ static void emit_record(struct build *build, bool entry)
         return;
     }
     struct record *record = &build->record[build->records++];
-    record->shape = entry ? &tl_record_entry_shape : &tl_record_exit_shape;
+    bool retracts = build->target->retracts;
+    const struct tl_record_shape *exit = retracts ? &tl_record_retract_shape : &tl_record_exit_shape;
+    record->shape = entry ? &tl_record_entry_shape : exit;
     record->hot = code->size;
     record->event = tli_event_word(entry ? TL_EVENT_ENTRY : TL_EVENT_EXIT, build->spec->function);
-    tli_code_bytes(code, entry ? tl_record_entry : tl_record_exit, record->shape->size);
+    tli_code_bytes(code, entry ? tl_record_entry : retracts ? tl_record_retract : tl_record_exit, record->shape->size);
     tli_code_patch(code, record->hot + record->shape->event, record->event);
 }
 
@@ -186,6 +188,7 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
             site->label[build.offset[i]] = (uint16_t)build.label[i];
     shape->size = count.size;
     shape->kind = spec->kind;
+    shape->retracts = target->retracts;
     shape->exits = spec->exits;
     shape->window = spec->size;
     shape->insns = spec->insns;
@@ -194,10 +197,11 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
     return code->status;
 }
 
-bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec)
+bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, bool retracts)
 {
-    if (shape->kind != spec->kind || shape->exits != spec->exits || shape->window != spec->size ||
-        shape->insns != spec->insns || (spec->kind == TL_SITE_GUARD && (shape->records != 0) != (spec->function != 0)))
+    if ((retracts && !shape->retracts) || shape->kind != spec->kind || shape->exits != spec->exits ||
+        shape->window != spec->size || shape->insns != spec->insns ||
+        (spec->kind == TL_SITE_GUARD && (shape->records != 0) != (spec->function != 0)))
         return false;
     for (unsigned i = 0; i < spec->size; i++)
         if (shape->bytes[i] != spec->bytes[i])

@@ -19,6 +19,7 @@ struct tli_stub_shape {
     uint32_t size; /* bytes of the stub */
     uint16_t exits;
     uint8_t kind, window, insns, records; /* window: bytes */
+    bool retracts;                        /* serves a session without a least time, too */
     uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of the events' upper words, hot and cold of each record */
     uint8_t bytes[TL_SITE_MAX_BYTES];
 };
@@ -28,6 +29,7 @@ struct tli_stub_target {
     uintptr_t guard;        /* called by guards */
     uintptr_t entry;        /* first byte of the function's entry site, 0: none */
     uintptr_t entry_silent; /* its copy without the record, 0: not known */
+    bool retracts;          /* calls may be too short to be recorded: tl_control.min_ticks */
 };
 
 /* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL
@@ -36,8 +38,8 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
                               const struct tli_stub_target *target, struct tli_site *site,
                               struct tli_stub_shape *shape);
 
-/* True if shape is what spec would be built into. */
-bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec);
+/* True if shape is what spec would be built into, or more. */
+bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, bool retracts);
 
 /* The upper word of an event. */
 uint32_t tli_event_word(unsigned kind, uint32_t function);

@@ -313,7 +313,8 @@ long tl_drain_run(struct tl_drain *drain)
 int tl_drain_started(struct tl_drain *drain)
 {
     int error = 0;
-    if (drain->agent->control->mode == TL_RING_FLIGHT)
+    /* Events of a chunk that is not complete may be retracted. */
+    if (drain->agent->control->mode == TL_RING_FLIGHT || drain->agent->control->min_ticks)
         return 0;
     uint64_t until =
         now_ns() + REAP_NS; /* thousands of new threads are thousands of files: some now, the others soon */

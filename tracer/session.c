@@ -198,6 +198,8 @@ static bool open_writer(struct tl_session *session)
         .min_ticks = (uint64_t)((double)session->options->min_ns * (double)session->info.tsc_hz / 1e9),
         .depth = session->options->depth,
     };
+    /* Half a second is enough: what takes that long is worth the tracer's look. */
+    session->agent.control->min_ticks = limits.min_ticks < INT32_MAX ? (uint32_t)limits.min_ticks : INT32_MAX;
     session->drain = tl_drain_new(&session->agent, &tl_writer_ctf, session->writer, &limits);
     return session->drain != NULL;
 }

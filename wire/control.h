@@ -65,7 +65,9 @@ struct tl_control {
     uint32_t ring_bytes;     /* T: chunks of one thread, a multiple of TL_CHUNK_BYTES, at least two */
     uint32_t mode;           /* T: enum tl_ring_mode */
     uint32_t tracer_pid;     /* T: to name it to another tracer */
-    uint32_t reserved0;
+    uint32_t min_ticks;      /* T, before the first ARM: calls that took less TSC ticks are retracted, as far as the
+                                stubs can tell: while the entry is the thread's last event. 0: none. Then only complete
+                                chunks hold nothing that goes again. */
 
     uint32_t command;    /* T */
     uint32_t status;     /* A: enum tl_status */

@@ -56,6 +56,25 @@ PYTHON
     done
     stop_target 0 'done'
 }
+# Stubs that can retract short calls and stubs that cannot serve the same sites, session by session.
+least_times_change() {
+    local least
+    start busy "$(program busy)" 2
+    for least in 0ns 1s 0ns 2s 1us 0ns; do
+        attached 200ms -t "$least"
+        text_is_the_files "$target"
+        goes_on
+        report
+        "$python" - "$scratch/report.json" "$least" <<'PYTHON' || fail "with -t $least the report holds other calls"
+import json, sys
+rows = json.load(open(sys.argv[1]))["functions"]
+calls = sum(row["calls"] for row in rows if row["name"].startswith("f_toggle") and not row["not_returned"])
+print(sys.argv[2], len(rows), "functions,", calls, "calls of f_toggle*")
+sys.exit(calls < 2400 if sys.argv[2] == "0ns" else calls > 100 if sys.argv[2][-2:] != "us" else 0)
+PYTHON
+    done
+    stop_target 0 'done'
+}
 # ^C ends a recording as --for does: detached, readable, status 0.
 interrupted() {
     start busy "$(program busy)" 2
@@ -83,8 +102,12 @@ target_ends() {
 
 # ---- what grows ----
 
+# The rings lie in one place; a ring that a thread has is open, its neighbours are not: pieces of one mapping.
 measure() {
-    printf 'maps %d ' "$(wc -l <"/proc/$1/maps")"
+    printf 'maps %d ' "$(awk '{ split($1, at, "-") }
+        !(/trapline-ring/ && at[1] == end) { count++ }
+        { end = at[2] }
+        END { print count }' "/proc/$1/maps")"
     printf 'fds %d ' "$(find "/proc/$1/fd" -mindepth 1 | wc -l)"
     printf 'threads %d ' "$(find "/proc/$1/task" -mindepth 1 -maxdepth 1 | wc -l)"
     printf 'rss_kb %d\n' "$(sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$1/status")"
@@ -219,6 +242,7 @@ claim a_busy_target_is_traced_for_a_second one_second
 claim a_target_that_starts_threads_and_children_is_traced one_second churn
 claim it_says_when_it_attached_and_detached says_when
 claim what_is_placed_lies_far_from_the_text lies_far_away
+claim the_least_time_may_change_from_session_to_session least_times_change
 claim an_interrupt_detaches interrupted
 claim a_target_may_end_while_traced target_ends
 claim attached_and_left_again_and_again again_and_again

@@ -1,27 +1,27 @@
 /* SPDX-License-Identifier: MIT
  *
- * The hot path: the template of one record, copied into every stub with its constants filled in. Its instructions
- * are the
- * price of a traced call; `make budget` counts them. What is rare (first event of a thread, full chunk, new clock
- * word)
- * is in core/ring.c, reached by the cold template. Described by struct tl_record_template, read by core/stub.c.
+ * The hot path: the template of one record, copied into every stub with its constants filled in. Its instructions are
+ * the price of a traced call; `make budget` counts them. What is rare (first event of a thread, full chunk, new clock
+ * word) is in core/ring.c, reached by the cold template. Described by struct tl_record_shape, read by core/stub.c.
  *
  * Everything is kept: all registers and the flags (GCC's -fipa-ra lets a local caller rely on what it has seen its
- * callee leave
- * alone). lahf/seto, add/sahf keep the flags at a fraction of pushf/popf.
+ * callee leave alone). lahf/seto, add/sahf keep the flags at a fraction of pushf/popf.
  *
- * A signal may arrive anywhere in here and its handler may record through the same block, hence the order: read
- * the cursor,
- * read the clock, then reserve the slot by compare-and-exchange (no lock prefix: only this thread competes
- * with itself). It fails if a handler recorded in between, and all is read again; so within a ring the clock never
- * goes
+ * A signal may arrive anywhere in here and its handler may record through the same block, hence the order: read the
+ * cursor, read the clock, then reserve the slot by compare-and-exchange (no lock prefix: only this thread competes with
+ * itself). It fails if a handler recorded in between, and all is read again; so within a ring the clock never goes
  * back. The store to the reserved slot comes last: a slot that is still zero is not written yet.
  */
 #include "thread.h"
 
+#define TL_EVENT_KIND_BIT 32 /* wire/event.h: an exit's upper word is its entry's and one */
+
         .section .rodata.record, "a", @progbits
 
-.macro RECORD name, skip
+/* retract: a call that took less than the thread's least time leaves no event, if its entry is the event before this
+ * one: the cursor goes back over it as it went on, unless a handler has recorded meanwhile; and the slot is cleared,
+ * unless a handler has used it since. What stays all the same is the tracer's to filter (docs/ring.md). */
+.macro RECORD name, skip, retract
         .globl  tl_record_\name
         .hidden tl_record_\name
 tl_record_\name:
@@ -60,6 +60,27 @@ tl_record_\name:
 .Levent_\name:
         .long   0
         or      %rax, %rdx
+.if \retract
+        test    $0xfff, %esi                    /* before the first slot there is nothing of ours */
+        jz      3f
+        mov     -8(%rsi), %rax
+        sub     %rax, %rdx
+        btc     $TL_EVENT_KIND_BIT, %rdx        /* of an entry and its exit what is left is the time between */
+        cmp     TL_THREAD_MIN_TICKS(%rcx), %rdx
+        jae     2f
+        mov     %rax, %rdx
+        mov     %rsi, %rax
+        sub     $8, %rsi
+        cmpxchg %rsi, TL_THREAD_CURSOR(%rcx)
+        jne     1b
+        mov     %rdx, %rax
+        xor     %edx, %edx
+        cmpxchg %rdx, (%rsi)
+        jmp     .Ldone_\name
+2:      btc     $TL_EVENT_KIND_BIT, %rdx
+        add     %rax, %rdx
+3:
+.endif
         mov     %rsi, %rax
         add     $8, %rsi
         cmpxchg %rsi, TL_THREAD_CURSOR(%rcx)
@@ -79,8 +100,9 @@ tl_record_\name:
 .Lend_\name:
 .endm
 
-        RECORD entry, 0
-        RECORD exit, 1
+        RECORD entry, 0, 0
+        RECORD exit, 1, 0
+        RECORD retract, 1, 1
 
 /* The cold half of a record: pushes the event's upper word and calls the agent. Flags and the four registers are saved
  * by the hot half, which it returns to. */
@@ -128,6 +150,7 @@ tl_record_\name\()_shape:                       /* struct tl_record_shape */
         .balign 2
         TEMPLATE entry
         TEMPLATE exit
+        TEMPLATE retract
         .globl  tl_record_cold_shape
         .hidden tl_record_cold_shape
 tl_record_cold_shape:                           /* struct tl_cold_shape */

@@ -29,8 +29,8 @@ struct tl_guard_shape {
     uint16_t call;
 };
 
-extern const uint8_t tl_record_entry[], tl_record_exit[], tl_record_cold[], tl_record_guard[];
-extern const struct tl_record_shape tl_record_entry_shape, tl_record_exit_shape;
+extern const uint8_t tl_record_entry[], tl_record_exit[], tl_record_retract[], tl_record_cold[], tl_record_guard[];
+extern const struct tl_record_shape tl_record_entry_shape, tl_record_exit_shape, tl_record_retract_shape;
 extern const struct tl_cold_shape tl_record_cold_shape;
 extern const struct tl_guard_shape tl_record_guard_shape;
 

@@ -10,5 +10,6 @@
 #define TL_THREAD_LIMIT 8       /* no slot at or above this address */
 #define TL_THREAD_POINTER 16    /* FS base of the thread that owns the block */
 #define TL_THREAD_CLOCK_HIGH 24 /* bits 32..63 of the TSC, as of the last clock record */
+#define TL_THREAD_MIN_TICKS 48  /* calls that took less are retracted */
 
 #endif
