@@ -143,8 +143,8 @@ bool tli_decode(struct tli_insn *out, const uint8_t *bytes, size_t size, uint64_
     struct tl_insn insn;
     struct beginning b;
     bool can_know = find_beginning(bytes, size, &b);
-    if (can_know && decode_known(out, atomic_load_explicit(b.shape, memory_order_relaxed), b.opcode_at, bytes, size,
-                                 address))
+    if (can_know &&
+        decode_known(out, atomic_load_explicit(b.shape, memory_order_relaxed), b.opcode_at, bytes, size, address))
         return true;
     if (tl_insn_decode(&insn, bytes, size, TL_MODE_64) != TL_OK)
         return false;

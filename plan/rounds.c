@@ -45,7 +45,7 @@ void tli_flow_publish(struct tli_flow *f, const struct tli_part *part)
     }
 }
 
-static void release(struct tli_flow *f)
+void tli_flow_release(struct tli_flow *f)
 {
     free(f->starts);
     free(f->covered);
@@ -96,8 +96,7 @@ bool tli_flow_all(struct tli_module *m)
     if (!f.pads)
         return false;
     f.round = 1;
-    for (uint32_t i = 0; i < m->module->function_count && !m->out_of_memory; i++)
-        tli_flow_function(&f, i);
+    tli_flow_first_round(&f);
     learn_endless(m, &f);
     for (f.round = 2; f.round <= 3; f.round++) {
         size_t count = f.deferred_count;
@@ -106,6 +105,6 @@ bool tli_flow_all(struct tli_module *m)
         for (size_t i = 0; i < count && !m->out_of_memory; i++)
             tli_flow_function(&f, f.deferred[i]);
     }
-    release(&f);
+    tli_flow_release(&f);
     return !m->out_of_memory;
 }

@@ -46,8 +46,7 @@ static void check(const uint8_t *bytes, size_t size)
     assert_int_equal(seen.length, insn.length);
     assert_int_equal(seen.target, target);
     assert_int_equal(seen.named, named);
-    assert_int_equal(seen.is_address,
-                     !insn.rel_size && (relative ? insn.map == 0 && insn.opcode == 0x8d : mov));
+    assert_int_equal(seen.is_address, !insn.rel_size && (relative ? insn.map == 0 && insn.opcode == 0x8d : mov));
     int *class = &classes[insn.category][insn.map == 1];
     if (!*class)
         *class = seen.class + 1;
