@@ -3,7 +3,7 @@
  * Recursive traversal: which bytes of a function are proven to be instructions, where it leaves, and what leads to
  * where. Proven means that a path from the entry leads there; a call is taken to return unless its name says otherwise,
  * and what follows a call is taken back if it leads to no instruction. Indirect jumps are judged in jumps.c.
- * Called by rounds.c, function by function.
+ * Called by rounds.c and share.c, function by function.
  */
 #include <plan/flow.h>
 #include <stdlib.h>
@@ -77,8 +77,10 @@ static bool add_part(struct tli_flow *f, uint64_t start, uint64_t end)
     size_t words = (size_t)((f->local_bytes + (end - start)) / 64 + 1), before = (size_t)(f->local_bytes / 64 + 1);
     if (f->local_bytes == 0)
         before = 0;
-    if (f->budget < end - start)
+    if (f->budget < end - start) {
+        f->starved = true;
         return false;
+    }
     f->budget -= end - start;
     if (words > f->map_words) {
         uint64_t *starts = reallocarray(f->starts, words * 2, 8);

@@ -42,6 +42,7 @@ struct tli_flow {
     size_t run_count, run_capacity;
     uint64_t *pads;
     uint64_t budget;      /* bytes that may still be looked at, all functions together */
+    bool starved;         /* it did not suffice */
     uint64_t proven;      /* instructions, of all functions */
     unsigned round;       /* 1 to 3: see tli_flow_all() */
     bool has_open_tables; /* jump tables whose length is only known by what follows them */
@@ -61,6 +62,12 @@ bool tli_flow_branch(struct tli_flow *f, uint64_t source, uint64_t target);
 void tli_flow_function(struct tli_flow *f, uint32_t index);
 /* rounds.c: what was proven of this part counts for the file from now on; the rest of it is looked at for doubts. */
 void tli_flow_publish(struct tli_flow *f, const struct tli_part *part);
+
+void tli_flow_release(struct tli_flow *f);
+
+/* share.c: the first round over all functions, by as many threads as there are processors for it. Leaves what one walk
+ * after the other would leave; *f is at the first round's end then. */
+void tli_flow_first_round(struct tli_flow *f);
 
 enum tli_verdict { TLI_JUMP_UNKNOWN, TLI_JUMP_TABLE, TLI_JUMP_TAIL };
 

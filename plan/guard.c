@@ -110,13 +110,35 @@ static bool target_inside(const struct tli_region *region, uint64_t address)
     return false;
 }
 
+/* Where the next syscall instruction may stand, from start on; size if there is none. */
+static size_t next_syscall(const uint8_t *bytes, size_t start, size_t size)
+{
+    for (size_t at = start + 1; at < size; at++) {
+        const uint8_t *second = memchr(bytes + at, 0x05, size - at);
+        if (!second)
+            break;
+        at = (size_t)(second - bytes);
+        if (bytes[at - 1] == 0x0f)
+            return at - 1;
+    }
+    return size;
+}
+
+/* A run ends with a syscall, and those are few: only the bytes right in front of one are looked at closely. */
 static void search_section(struct tli_module *m, const struct tli_section *section)
 {
     const struct tli_region *region = tli_region_at(m, section->start);
     struct tl_module *module = m->module;
     const uint8_t *bytes = region->bytes + (section->start - region->start);
     size_t size = (size_t)(section->end - section->start);
+    size_t syscall = next_syscall(bytes, 0, size);
     for (size_t i = 0; i < size; i++) {
+        if (syscall < i)
+            syscall = next_syscall(bytes, i, size);
+        if (syscall == size)
+            break;
+        if (syscall + 2 > i + TL_SITE_MAX_BYTES)
+            i = syscall + 2 - TL_SITE_MAX_BYTES;
         struct tl_wire_site site = {.kind = TL_SITE_GUARD, .tactic = TL_TACTIC_JUMP, .address = section->start + i};
         unsigned mov = mov_at(bytes + i, size - i, &site.syscall_number);
         if (!mov && tli_bit(region->starts, site.address - region->start))

@@ -13,9 +13,12 @@ static void check_covered(struct tli_flow *f, const struct tli_part *part)
     for (uint64_t i = 0; i < size;) {
         uint64_t index = part->base + i;
         struct tli_insn insn;
-        if ((index & 63) == 0 && f->covered[index >> 6] == ~UINT64_C(0)) {
-            i += 64;
-        } else if (tli_bit(f->covered, index) || part->region->bytes[part->start + i - part->region->start] == 0) {
+        uint64_t bare = ~f->covered[index >> 6] >> (index & 63);
+        if (!bare) {
+            i += 64 - (index & 63);
+        } else if (!(bare & 1)) {
+            i += (uint64_t)__builtin_ctzll(bare);
+        } else if (part->region->bytes[part->start + i - part->region->start] == 0) {
             i++;
         } else if (tli_flow_decode(f, part->start + i, &insn) &&
                    (insn.class == TLI_NOP || insn.class == TLI_INT3 || insn.class == TLI_STOP)) {
@@ -32,16 +35,17 @@ void tli_flow_publish(struct tli_flow *f, const struct tli_part *part)
 {
     check_covered(f, part);
     struct tli_region *region = tli_region_at(f->m, part->start);
-    for (uint64_t at = part->start; at < part->end; at++) {
-        uint64_t index = part->base + (at - part->start);
-        if (f->starts[index >> 6] >> (index & 63) == 0)
-            at += 63 - (index & 63);
-        else if (tli_bit(f->starts, index))
-            tli_bit_set(region->starts, at - region->start);
+    uint64_t size = part->end - part->start, to = part->start - region->start;
+    for (uint64_t i = 0, bits; i < size; i += bits) {
+        uint64_t index = part->base + i, at = to + i;
+        bits = 64 - (index & 63) < 64 - (at & 63) ? 64 - (index & 63) : 64 - (at & 63);
+        bits = bits < size - i ? bits : size - i;
+        uint64_t found = f->starts[index >> 6] >> (index & 63) & ~UINT64_C(0) >> (64 - bits);
+        region->starts[at >> 6] |= found << (at & 63);
     }
 }
 
-static void release(struct tli_flow *f)
+void tli_flow_release(struct tli_flow *f)
 {
     free(f->starts);
     free(f->covered);
@@ -92,8 +96,7 @@ bool tli_flow_all(struct tli_module *m)
     if (!f.pads)
         return false;
     f.round = 1;
-    for (uint32_t i = 0; i < m->module->function_count && !m->out_of_memory; i++)
-        tli_flow_function(&f, i);
+    tli_flow_first_round(&f);
     learn_endless(m, &f);
     for (f.round = 2; f.round <= 3; f.round++) {
         size_t count = f.deferred_count;
@@ -102,6 +105,6 @@ bool tli_flow_all(struct tli_module *m)
         for (size_t i = 0; i < count && !m->out_of_memory; i++)
             tli_flow_function(&f, f.deferred[i]);
     }
-    release(&f);
+    tli_flow_release(&f);
     return !m->out_of_memory;
 }
