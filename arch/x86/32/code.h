@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TL_ARCH_PUSH_RETURN_BYTES 12
+#define TL_ARCH_PUSH_RETURN_BYTES 13
 
 /* Opcodes that trap. */
 #define TL_ARCH_TRAPS_TOP                                                                                              \
@@ -20,11 +20,11 @@
         0xcc                                                                                                           \
     }
 
-/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step. Keeps
- * the flags. Returns how many bytes. */
+/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step; over an
+ * int3, as processors take a call to what follows it for no call. Keeps the flags. Returns how many bytes. */
 static inline size_t tl_arch_push_return(uint8_t *to, uintptr_t value)
 {
-    static const uint8_t head[8] = {0xe8, 0, 0, 0, 0, 0xc7, 0x04, 0x24}; /* call next; movl $imm32, (%esp) */
+    static const uint8_t head[9] = {0xe8, 1, 0, 0, 0, 0xcc, 0xc7, 0x04, 0x24}; /* call; int3; movl $imm32, (%esp) */
     size_t n = 0;
     for (unsigned i = 0; i < sizeof(head); i++)
         to[n++] = head[i];

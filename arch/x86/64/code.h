@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TL_ARCH_PUSH_RETURN_BYTES 20
+#define TL_ARCH_PUSH_RETURN_BYTES 21
 
 /* Opcodes that trap: int3, then those that are invalid in 64-bit mode, as far as a displacement may hold them. In its
  * top byte they decide how far away a jump leads, so that list is ordered by how little is in the way there: far above
@@ -23,16 +23,16 @@
         0xcc, 0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x9a, 0xce, 0xd4, 0xea     \
     }
 
-/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step. Keeps
- * the flags. Returns how many bytes. */
+/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step; over an
+ * int3, as processors take a call to what follows it for no call. Keeps the flags. Returns how many bytes. */
 static inline size_t tl_arch_push_return(uint8_t *to, uintptr_t value)
 {
-    static const uint8_t call_next[5] = {0xe8, 0, 0, 0, 0};
+    static const uint8_t call_over[6] = {0xe8, 1, 0, 0, 0, 0xcc};
     static const uint8_t store_low[3] = {0xc7, 0x04, 0x24};        /* movl $imm32, (%rsp) */
     static const uint8_t store_high[4] = {0xc7, 0x44, 0x24, 0x04}; /* movl $imm32, 4(%rsp) */
     size_t n = 0;
-    for (unsigned i = 0; i < sizeof(call_next); i++)
-        to[n++] = call_next[i];
+    for (unsigned i = 0; i < sizeof(call_over); i++)
+        to[n++] = call_over[i];
     for (unsigned i = 0; i < sizeof(store_low); i++)
         to[n++] = store_low[i];
     for (unsigned i = 0; i < 4; i++)
