@@ -6,7 +6,7 @@
 #include <kernel/console.h>
 #include <kernel/peek.h>
 #include <kernel/symbols.h>
-#if KERNEL_FTRACE
+#if KERNEL_FTRACE || KERNEL_KPROBES
 #include <core/exit.h>
 #include <kernel/thread.h>
 #endif
@@ -18,11 +18,11 @@ struct frame {
     uintptr_t outer, caller;
 };
 
-/* The return address in the frame at that address, as it was before ftrace has hooked it. The stack is the one of some
+/* The return address in the frame at that address, as it was before it was hooked. The stack is the one of some
  * thread, which lies at its low end. */
 static uintptr_t caller_of(uintptr_t at, const struct frame *frame)
 {
-#if KERNEL_FTRACE
+#if KERNEL_FTRACE || KERNEL_KPROBES
     const struct thread *thread = (const struct thread *)(at & -(uintptr_t)THREAD_STACK_BYTES);
     if (frame->caller == (uintptr_t)tl_exit_trampoline)
         return tl_ftrace_return_address(&thread->trace, (const uintptr_t *)at + 1);

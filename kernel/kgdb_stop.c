@@ -199,7 +199,10 @@ void kgdb_emulated(struct pt_regs *regs)
 bool kgdb_debug(struct pt_regs *regs)
 {
     struct kgdb_step *step = &seats[cpu_id()].step;
-    const char *watched = kgdb_watch_hit();
+    bool late;
+    const char *watched = kgdb_watch_hit(&late);
+    if (late) /* this CPU was held between the hit and here, and gdb has taken the breakpoint back meanwhile */
+        return true;
     if (!step->going && !watched)
         return false;
     if (watched || !kgdb_step_goes_on(step, regs))

@@ -94,7 +94,8 @@ void kgdb_watch_clear_all(void);
 void kgdb_watch_on(void);
 void kgdb_watch_off(void);
 
-/* After a debug exception: gdb's reason, or NULL; the CPU's note of it is taken away. Interrupts off. */
-const char *kgdb_watch_hit(void);
+/* After a debug exception: gdb's reason, or NULL; the CPU's note of it is taken away. late: it is a hit of what gdb has
+ * taken back since, and nothing else. Interrupts off. */
+const char *kgdb_watch_hit(bool *late);
 
 #endif

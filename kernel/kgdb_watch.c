@@ -5,8 +5,9 @@
  * Source: Intel SDM vol. 3, chapter "Debug, Branch Profile, TSC", section Debug Registers.
  */
 #include <kernel/kgdb_target.h>
+#include <kernel/smp.h>
 
-enum { SLOTS = 4 };
+enum { SLOTS = 4, DR6_STEP = 1 << 14 };
 
 static struct watch {
     uintptr_t address;
@@ -77,21 +78,24 @@ void kgdb_watch_on(void)
     __asm__ volatile("mov %0, %%dr7" : : "r"(dr7));
 }
 
-const char *kgdb_watch_hit(void)
+const char *kgdb_watch_hit(bool *late)
 {
-    static struct kgdb_packet reason;
+    static struct kgdb_packet reasons[CPU_MAX]; /* several CPUs may hit at once */
     static const char *const words[] = {"hwbreak:", "watch:", "rwatch:", "awatch:"};
+    struct kgdb_packet *reason = &reasons[cpu_id()];
     uintptr_t dr6;
     __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     __asm__ volatile("mov %0, %%dr6" : : "r"((uintptr_t)0xffff0ff0)); /* the CPU only ever sets its bits */
     for (unsigned i = 0; i < SLOTS; i++)
         if (watches[i].type && (dr6 >> i & 1)) {
-            reason.length_bytes = 0;
-            kgdb_put_text(&reason, words[watches[i].type - '1']);
+            reason->length_bytes = 0;
+            kgdb_put_text(reason, words[watches[i].type - '1']);
             if (watches[i].type != '1')
-                kgdb_put_number(&reason, watches[i].address);
-            kgdb_put_text(&reason, ";");
-            return reason.text;
+                kgdb_put_number(reason, watches[i].address);
+            kgdb_put_text(reason, ";");
+            *late = false;
+            return reason->text;
         }
+    *late = (dr6 & ((1 << SLOTS) - 1)) && !(dr6 & DR6_STEP);
     return NULL;
 }

@@ -3,6 +3,7 @@
  * Brings up the rooms that the build's switches have left in; see kernel/traps.c for these.
  */
 #include <kernel/start.h>
+#include <trapline/key.h>
 #include <trapline/port.h>
 #if KERNEL_FTRACE
 #include <kernel/symbols.h>
@@ -41,6 +42,8 @@ void start_early(void)
 
 void start_rooms(void)
 {
+    if (tl_keys_here() != TL_OK)
+        tl_port_panic("static keys do not begin");
 #if KERNEL_KPROBES
     probe_begin(kgdb_breakpoint_in);
 #endif

@@ -12,6 +12,7 @@
 #include <kernel/console.h>
 #include <kernel/panic.h>
 #include <kernel/segments.h>
+#include <kernel/shell.h>
 #include <kernel/smp.h>
 #include <kernel/thread.h>
 #include <trapline/port.h>
@@ -198,3 +199,20 @@ void thread_idle(void)
         cpu->rcu_nesting = 1;
     }
 }
+
+static bool threads_asked(size_t count, char **words)
+{
+    static const char *const states[] = {"free", "made", "ready", "running", "ending", "done"};
+    (void)count, (void)words;
+    for (unsigned cpu = 0; cpu < cpu_count(); cpu++)
+        console_print("CPU %u: %u ticks of the timer, %u NMIs\n", cpu, (unsigned)cpus[cpu].ticks,
+                      (unsigned)cpus[cpu].nmis);
+    for (unsigned i = 0; i < THREAD_MAX; i++) {
+        const struct thread *thread = &thread_stacks[i].thread;
+        uint8_t state = state_of(thread);
+        if (state != FREE && state != MADE)
+            console_print("%2u on CPU %u, %s: %s\n", thread->id, thread->cpu, states[state], thread->name);
+    }
+    return true;
+}
+SHELL_COMMAND(threads, ": the CPUs, and who runs on them", threads_asked);

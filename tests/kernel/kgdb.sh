@@ -4,8 +4,8 @@
 #
 # Debian's gdb on the kernel's second serial port, both widths and both frames, 1 and 4 CPUs: breakpoints in functions
 # that are traced and untraced under them, steps (over an int3 of the engine's: the instruction that it stands for),
-# memory and registers both ways, CPUs as threads, Ctrl-C, detaching and coming back. The kernel and its tracer go on
-# working beside it.
+# memory and registers both ways, hardware breakpoints and watchpoints, CPUs as threads, Ctrl-C, detaching and coming
+# back. The kernel and its tracer go on working beside it.
 # shellcheck source=tests/kernel/shell.bash
 . "$(dirname "$0")/shell.bash"
 need gdb
@@ -71,6 +71,43 @@ END
     gdb_says '^Run till exit|prey \(a='
     gdb_says '^written 1$'
     gdb_says '^register 1234567$'
+    gdb_says '[Dd]etached'
+}
+
+# The debug registers; and reads of every size where nothing is.
+hardware() {
+    cat >"$scratch/commands" <<'END'
+hbreak prey_leaf
+continue
+delete
+watch prey_sum
+continue
+delete
+awatch prey_sum
+continue
+delete
+hbreak prey_leaf
+continue
+delete
+python
+bad = 0
+for size in range(1, 9):
+    try:
+        gdb.selected_inferior().read_memory(16, size)
+    except gdb.MemoryError:
+        bad += 1
+print("bad reads %d" % bad)
+end
+detach
+END
+    gdb_run "$scratch/commands"
+    gdb_says 'Hardware assisted breakpoint 1, prey_leaf|^(Thread .* hit )?Breakpoint 1, prey_leaf'
+    gdb_says '[Hh]ardware watchpoint 2: prey_sum'
+    gdb_says '^Old value = [0-9]+'
+    gdb_says '^New value = [0-9]+'
+    gdb_says '[Hh]ardware access \(read/write\) watchpoint 3: prey_sum'
+    gdb_says 'Hardware assisted breakpoint 4, prey_leaf|^(Thread .* hit )?Breakpoint 4, prey_leaf'
+    gdb_says '^bad reads 8$'
     gdb_says '[Dd]etached'
 }
 
@@ -164,6 +201,7 @@ for config in 32:1 32:4 32-gap:4 64:1 64:4; do
     start_kernel "$width" "$cpus"
     command_ok 'prey start'
     breakpoints_and_steps
+    hardware
     beside_the_engine
     refusals
     interrupt

@@ -17,6 +17,8 @@ for image in $images; do
         status=$?
         grep -E 'switched|NMIs' "$scratch/console"
         [ "$status" = 1 ] || complain "status $status: $(cat "$scratch/console")"
+        [ "$cpus" = 1 ] || awk '/sites switched/ { exit $3 < 100000 }' "$scratch/console" ||
+            complain 'that is less than 100,000'
     done
     claim "$image-skip"
     run_kernel 150 "$image-skip" 4 "$tests batches=20 storms=5"

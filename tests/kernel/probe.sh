@@ -18,10 +18,12 @@ for image in $images; do
         tests only_instruction_starts_are_probed
         tests a_probe_within_a_handler_is_missed_and_executed,a_probe_on_an_ftrace_site_is_ftraces
         tests faults_of_probed_instructions_are_their_own,handlers_may_fault,an_invalid_opcode_is_a_jumps_or_a_fault
-        tests return_probes_are_bounded_and_exact,hits_are_exact_on_all_cpus
+        tests return_probes_are_bounded_and_exact,a_return_handler_sees_who_is_returned_to
+        tests hits_are_exact_on_all_cpus
         tests "no_hit_is_lost_while_probes_come_and_go rounds=${ROUNDS:-15}"
         tests "interrupts_and_nmis_are_probed rounds=${ROUNDS:-8}"
         tests all_functions_at_once_can_be_probed
+        tests "all_rooms_change_the_same_function rounds=${ROUNDS:-3}"
     done
 done
 

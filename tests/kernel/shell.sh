@@ -27,6 +27,9 @@ commands() {
     console_says '^wrong$'
     printf 'nonsense\n' >&9
     wait_for 5 says_in_all '^refused' || complain 'a command that does not exist is not refused'
+    command_ok threads
+    [ "$(answer | grep -cE '^CPU [0-3]: [0-9]+ ticks')" = "$cpus" ] || complain 'threads does not know the CPUs'
+    console_says '^ *[0-9]+ on CPU 0, running: shell$'
     command_ok 'symbol shell_run'
     console_says '^0x[0-9a-f]+ shell_run\+0x0/0x[0-9a-f]+$'
 }

@@ -15,7 +15,7 @@ for image in $images; do
         passes 60 "$image" "$cpus" test=int3_of_ring_3_is_its_sigtrap,a_task_of_ring_3_is_preempted
         passes 60 "$image" "$cpus" test=a_notifier_can_emulate_a_call
         passes 60 "$image" "$cpus" test=keys_are_read_in_every_form,static_calls_go_where_they_are_set
-        passes 60 "$image" "$cpus" test=all_cpus_read_one_or_the_other
+        passes 60 "$image" "$cpus" "test=all_cpus_read_one_or_the_other switches=50"
     done
     passes 60 "$image" 1 test=frame_cost -icount shift=0
     read -r _ none _ _ _ one _ _ two _ < <(grep instructions: "$scratch/console")
