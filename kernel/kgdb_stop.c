@@ -26,6 +26,7 @@ static struct seat {
     struct pt_regs *regs; /* NULL: it runs */
     atomic_bool wanted, held, inside;
     struct kgdb_step step;
+    volatile unsigned holds; /* so often; counted by the CPU, in an NMI mostly */
 } seats[CPU_MAX];
 static atomic_int talker = NOBODY;
 static bool there; /* a serial port */
@@ -57,6 +58,7 @@ static void hold(struct seat *me)
     me->held = true; /* first: the talker never finds a CPU neither wanted nor held */
     me->wanted = false;
     wait_while_held(me);
+    me->holds++;
 }
 
 /* Every other CPU is held when it returns, or is known not to answer. */
@@ -122,14 +124,15 @@ static void leave(struct seat *me)
     }
 }
 
-/* Tells gdb and returns when this CPU may run. If another CPU talks it is held instead, and what happened to it is
- * forgotten: a breakpoint is run into again, for a step gdb has the CPU's registers. */
-static void stop(struct pt_regs *regs, unsigned signal, const char *reason)
+/* Tells gdb and returns when this CPU may run. If another CPU talks it is held instead, or has been since its holds
+ * were counted, and what happened to it is forgotten: gdb may have taken the breakpoint back, or may have gone. A
+ * breakpoint that is still there is run into again, for a step gdb has the CPU's registers. */
+static void stop(struct pt_regs *regs, unsigned signal, const char *reason, unsigned holds)
 {
     unsigned self = cpu_id();
     struct seat *me = &seats[self];
-    enter(me, regs);
-    for (;;) {
+    enter(me, regs); /* from here on it is held below only */
+    while (me->holds == holds) {
         int nobody = NOBODY;
         if (atomic_compare_exchange_strong(&talker, &nobody, (int)self)) {
             enum kgdb_action actions[CPU_MAX];
@@ -172,6 +175,7 @@ TLI_TRAP bool kgdb_breakpoint_at(uintptr_t address)
 bool kgdb_int3(struct pt_regs *regs)
 {
     uintptr_t address = regs->regs.ip - 1;
+    unsigned holds = seats[cpu_id()].holds;
     switch (kgdb_break_at(address)) {
     case KGDB_BREAK_HIT:
         regs->regs.ip = address;
@@ -179,7 +183,7 @@ bool kgdb_int3(struct pt_regs *regs)
             kgdb_break_clear(address);
             return true;
         }
-        stop(regs, SIGTRAP, "swbreak:;");
+        stop(regs, SIGTRAP, "swbreak:;", holds);
         return true;
     case KGDB_BREAK_LATE:
         regs->regs.ip = address;
@@ -192,13 +196,16 @@ bool kgdb_int3(struct pt_regs *regs)
 
 void kgdb_emulated(struct pt_regs *regs)
 {
-    if (kgdb_step_emulated(&seats[cpu_id()].step, regs))
-        stop(regs, SIGTRAP, "");
+    struct seat *me = &seats[cpu_id()];
+    unsigned holds = me->holds;
+    if (kgdb_step_emulated(&me->step, regs))
+        stop(regs, SIGTRAP, "", holds);
 }
 
 bool kgdb_debug(struct pt_regs *regs)
 {
     struct kgdb_step *step = &seats[cpu_id()].step;
+    unsigned holds = seats[cpu_id()].holds;
     bool late;
     const char *watched = kgdb_watch_hit(&late);
     if (late) /* this CPU was held between the hit and here, and gdb has taken the breakpoint back meanwhile */
@@ -206,7 +213,7 @@ bool kgdb_debug(struct pt_regs *regs)
     if (!step->going && !watched)
         return false;
     if (watched || !kgdb_step_goes_on(step, regs))
-        stop(regs, SIGTRAP, watched ? watched : "");
+        stop(regs, SIGTRAP, watched ? watched : "", holds);
     return true;
 }
 
@@ -222,7 +229,7 @@ void kgdb_poll(struct pt_regs *regs)
             kgdb_forget();
         } else if (byte != 3)
             continue;
-        stop(regs, SIGINT, "");
+        stop(regs, SIGINT, "", seats[cpu_id()].holds);
         return;
     }
 }
@@ -230,5 +237,5 @@ void kgdb_poll(struct pt_regs *regs)
 void kgdb_panic(struct pt_regs *regs)
 {
     if (kgdb_attached())
-        stop(regs, SIGABRT, "");
+        stop(regs, SIGABRT, "", seats[cpu_id()].holds);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# timeout: 150
+# timeout: 450
 #
 # Debian's gdb on the kernel's second serial port, both widths and both frames, 1 and 4 CPUs: breakpoints in functions
 # that are traced and untraced under them, steps (over an int3 of the engine's: the instruction that it stands for),
@@ -12,7 +12,7 @@ need gdb
 
 # gdb_run FILE: the commands of FILE, in one gdb; what it prints is in $scratch/gdb.log.
 gdb_run() {
-    timeout 25 gdb -nx -batch -ex 'set pagination off' -ex 'set confirm off' -ex 'set remotetimeout 30' \
+    timeout 90 gdb -nx -batch -ex 'set pagination off' -ex 'set confirm off' -ex 'set remotetimeout 30' \
         -ex "target remote $scratch/com2" -x "$1" "$(kernel_symbols "$width")" >"$scratch/gdb.log" 2>&1
 }
 
@@ -159,7 +159,7 @@ refusals() {
     printf '%s\n' 'break *prey_rest' 'printf "running\n"' continue delete detach >"$scratch/commands"
     rm -f "$scratch/gdb.log"
     gdb_run "$scratch/commands" &
-    local runner=$! where
+    local runner=$!
     wait_for 10 grep -qs '^running' "$scratch/gdb.log" || complain 'gdb does not run the kernel'
     sleep 0.3
     printf 'probe prey_rest\n' >&9
@@ -169,11 +169,22 @@ refusals() {
     command_ok 'probe prey_rest'
     command_ok 'probe off'
     command_ok 'trace functions prey_leaf'
-    for where in '(char *)prey_leaf+2' tli_trap tl_port_text_write; do
-        printf '%s\n' "break *($where)" continue >"$scratch/commands"
-        gdb_run "$scratch/commands"
-        gdb_says 'Cannot insert breakpoint 1'
-    done
+    cat >"$scratch/commands" <<'END'
+python
+for where in "(char *)prey_leaf+2", "tli_trap", "tl_port_text_write":
+    gdb.execute("break *(%s)" % where)
+    try:
+        gdb.execute("continue")
+    except gdb.error:
+        pass
+    gdb.execute("delete")
+end
+detach
+END
+    gdb_run "$scratch/commands"
+    gdb_says '^Cannot insert breakpoint 1'
+    gdb_says '^Cannot insert breakpoint 2'
+    gdb_says '^Cannot insert breakpoint 3'
     command_ok 'trace off'
 }
 console_shows() {
