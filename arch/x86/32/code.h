@@ -20,8 +20,8 @@
         0xcc                                                                                                           \
     }
 
-/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step; over an
- * int3, as processors take a call to what follows it for no call. Keeps the flags. Returns how many bytes. */
+/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step; over
+ * an int3, as processors take a call to what follows it for no call. Keeps the flags. Returns how many bytes. */
 static inline size_t tl_arch_push_return(uint8_t *to, uintptr_t value)
 {
     static const uint8_t head[9] = {0xe8, 1, 0, 0, 0, 0xcc, 0xc7, 0x04, 0x24}; /* call; int3; movl $imm32, (%esp) */

@@ -23,8 +23,8 @@
         0xcc, 0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x9a, 0xce, 0xd4, 0xea     \
     }
 
-/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step; over an
- * int3, as processors take a call to what follows it for no call. Keeps the flags. Returns how many bytes. */
+/* Writes code that pushes value as a call would: through a real call, so that the return predictor stays in step; over
+ * an int3, as processors take a call to what follows it for no call. Keeps the flags. Returns how many bytes. */
 static inline size_t tl_arch_push_return(uint8_t *to, uintptr_t value)
 {
     static const uint8_t call_over[6] = {0xe8, 1, 0, 0, 0, 0xcc};
