@@ -7,6 +7,8 @@
 #define TL_AGENT_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <wire/control.h>
 #include <wire/image.h>
 #include <wire/site.h>
@@ -29,5 +31,11 @@ uint32_t tli_agent_blocked_thread(void);
 bool tli_agent_signal_pending(void);
 /* True if the program's threads have all ended and only the agent's keeps the process alive. */
 bool tli_agent_alone(void);
+
+/* text.c: whether text is size bytes (TL_SITE_MAX_BYTES at most): TL_OK, TL_TEXT_DIFFERS or TL_NO_TEXT. As it stood
+ * when its page was read last, which is once for all sites in it that are asked for one after the other; after
+ * tli_agent_text_forget(): as it stands. */
+enum tl_status tli_agent_text_is(uintptr_t address, const uint8_t *bytes, size_t size);
+void tli_agent_text_forget(void);
 
 #endif

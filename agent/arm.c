@@ -156,15 +156,13 @@ static void set_bytes(struct tli_site *site, const struct tl_wire_site *spec)
 
 static enum tl_status add(struct batch *batch, const struct tl_wire_site *spec)
 {
-    uint8_t size = written_bytes(spec), known = known_bytes(spec), found[TL_SITE_MAX_BYTES];
+    uint8_t size = written_bytes(spec);
     uintptr_t address = (uintptr_t)spec->address;
     if (spec->size == 0 || spec->size > TL_SITE_MAX_BYTES || spec->size < size || batch->count == batch->room)
         return TL_BAD_ARGUMENT;
-    if (tl_port_text_read(address, found, known) != TL_OK)
-        return TL_NO_TEXT;
-    for (unsigned i = 0; i < known; i++)
-        if (found[i] != spec->bytes[i])
-            return TL_TEXT_DIFFERS;
+    enum tl_status status = tli_agent_text_is(address, spec->bytes, known_bytes(spec));
+    if (status != TL_OK)
+        return status;
     if (tli_site_overlaps(address, size))
         return TL_OVERLAP;
     struct tli_site *site = reuse(spec, size);
@@ -178,7 +176,7 @@ static enum tl_status add(struct batch *batch, const struct tl_wire_site *spec)
         site->starts = starts_of(spec);
         site->guard = spec->kind == TL_SITE_GUARD;
         site->shape = shape;
-        enum tl_status status = make_stub(batch, spec, site, shape);
+        status = make_stub(batch, spec, site, shape);
         if (status != TL_OK)
             return status;
         set_bytes(site, spec);
@@ -290,16 +288,18 @@ static void set_state(struct tli_site *const *sites, size_t count, enum tli_site
 }
 
 /* Pokes; a site whose bytes have changed under us meanwhile is left out. */
-static enum tl_status poke(struct tli_site **sites, size_t count, enum tli_poke_direction direction)
+static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction direction)
 {
-    size_t differs = 0;
-    while (tli_poke(sites, count, direction, &differs) == TL_TEXT_DIFFERS) {
-        set_state(sites + differs, 1, TLI_SITE_GONE);
-        for (size_t i = differs + 1; i < count; i++)
-            sites[i - 1] = sites[i];
-        count--;
-    }
-    return TL_OK;
+    size_t kept = 0;
+    bool arming = direction == TLI_POKE_ARM;
+    tli_agent_text_forget();
+    for (size_t i = 0; i < count; i++)
+        if (tli_agent_text_is(sites[i]->address, arming ? sites[i]->old_bytes : sites[i]->new_bytes, sites[i]->size) ==
+            TL_OK)
+            sites[kept++] = sites[i];
+        else
+            set_state(sites + i, 1, TLI_SITE_GONE);
+    tli_poke_write(sites, kept, direction);
 }
 
 /* Guards come and go page by page, without an int3: a thread may have SIGTRAP blocked while they are not all in place.
@@ -347,6 +347,7 @@ enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *si
 {
     struct batch batch = {0};
     bool guards = count != 0;
+    tli_agent_text_forget();
     for (uint32_t i = 0; i < count; i++)
         guards = guards && sites[i].kind == TL_SITE_GUARD;
     control->blocked_tid = guards ? 0 : tli_agent_blocked_thread();
@@ -375,7 +376,7 @@ enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *si
         if (guards)
             swap_guards(batch.sites, batch.count, true);
         else
-            status = poke(batch.sites, batch.count, TLI_POKE_ARM);
+            poke(batch.sites, batch.count, TLI_POKE_ARM);
         control->poke_tsc = tl_port_clock() - before;
         control->sites_armed += batch.count;
     }

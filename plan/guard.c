@@ -124,14 +124,12 @@ static size_t next_syscall(const uint8_t *bytes, size_t start, size_t size)
     return size;
 }
 
-/* A run ends with a syscall, and those are few: only the bytes right in front of one are looked at closely. */
-static void search_section(struct tli_module *m, const struct tli_section *section)
+/* A run ends with a syscall, and those are few: only the bytes right in front of one are looked at closely. Without m,
+ * whether any bytes look like a run, for all that is proven. */
+static bool search_section(struct tli_module *m, const struct tli_region *region, const struct tli_section *section)
 {
-    const struct tli_region *region = tli_region_at(m, section->start);
-    struct tl_module *module = m->module;
     const uint8_t *bytes = region->bytes + (section->start - region->start);
-    size_t size = (size_t)(section->end - section->start);
-    size_t syscall = next_syscall(bytes, 0, size);
+    size_t size = (size_t)(section->end - section->start), syscall = next_syscall(bytes, 0, size);
     for (size_t i = 0; i < size; i++) {
         if (syscall < i)
             syscall = next_syscall(bytes, i, size);
@@ -141,18 +139,30 @@ static void search_section(struct tli_module *m, const struct tli_section *secti
             i = syscall + 2 - TL_SITE_MAX_BYTES;
         struct tl_wire_site site = {.kind = TL_SITE_GUARD, .tactic = TL_TACTIC_JUMP, .address = section->start + i};
         unsigned mov = mov_at(bytes + i, size - i, &site.syscall_number);
-        if (!mov && tli_bit(region->starts, site.address - region->start))
+        if (!mov && (!m || tli_bit(region->starts, site.address - region->start)))
             mov = mov_argument_at(bytes + i, size - i, &site.syscall_number);
-        if (!mov || target_inside(region, site.address) || !take_run(&site, bytes + i, size - i, site.address, mov))
+        if (!mov || (m && target_inside(region, site.address)) ||
+            !take_run(&site, bytes + i, size - i, site.address, mov))
             continue;
-        TLI_PUSH(m, module->guards, module->guard_count, m->guard_capacity, site);
+        if (!m)
+            return true;
+        TLI_PUSH(m, m->module->guards, m->module->guard_count, m->guard_capacity, site);
         i += site.size - 1u;
     }
+    return false;
 }
 
 void tli_guards_find(struct tli_module *m)
 {
     for (size_t i = 0; i < m->section_count; i++)
         if (!m->sections[i].plt)
-            search_section(m, &m->sections[i]);
+            search_section(m, tli_region_at(m, m->sections[i].start), &m->sections[i]);
+}
+
+bool tli_guards_possible(struct tli_module *m)
+{
+    for (size_t i = 0; i < m->section_count; i++)
+        if (!m->sections[i].plt && search_section(NULL, tli_region_at(m, m->sections[i].start), &m->sections[i]))
+            return true;
+    return false;
 }

@@ -23,8 +23,10 @@ static void describe(struct tli_module *m)
     memcpy(&module->entry, m->file + 24, 8);
 }
 
-static bool analyse(struct tli_module *m, const char *label)
+static bool analyse(struct tli_module *m, const char *label, bool guards_only)
 {
+    if (guards_only && !tli_guards_possible(m))
+        return true;
     if (!tli_symbols_read(m, label))
         return false;
     tli_relocs_read(m);
@@ -40,7 +42,8 @@ static bool analyse(struct tli_module *m, const char *label)
     return !m->out_of_memory;
 }
 
-struct tl_module *tl_module_open(const char *path, const char *label, char *error, size_t error_bytes)
+static struct tl_module *open_module(const char *path, const char *label, bool guards_only, char *error,
+                                     size_t error_bytes)
 {
     struct tl_module *module = calloc(1, sizeof *module);
     struct tli_module *m = calloc(1, sizeof *m);
@@ -58,7 +61,7 @@ struct tl_module *tl_module_open(const char *path, const char *label, char *erro
     bool opened = module->path && module->name && tli_elf_open(m, path, seen, error, error_bytes);
     if (opened) {
         describe(m);
-        opened = analyse(m, seen);
+        opened = analyse(m, seen, guards_only);
         if (!opened)
             snprintf(error, error_bytes, "cannot open '%s': out of memory", seen);
     }
@@ -66,6 +69,16 @@ struct tl_module *tl_module_open(const char *path, const char *label, char *erro
         return module;
     tl_module_close(module);
     return NULL;
+}
+
+struct tl_module *tl_module_open(const char *path, const char *label, char *error, size_t error_bytes)
+{
+    return open_module(path, label, false, error, error_bytes);
+}
+
+struct tl_module *tl_module_open_guards(const char *path, const char *label, char *error, size_t error_bytes)
+{
+    return open_module(path, label, true, error, error_bytes);
 }
 
 void tl_module_close(struct tl_module *module)

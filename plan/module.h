@@ -194,6 +194,8 @@ struct tli_cold *tli_cold_at(struct tli_module *m, uint64_t address);
 bool tli_flow_all(struct tli_module *m);
 bool tli_colds_merge(struct tli_module *m);
 void tli_guards_find(struct tli_module *m);
+/* Before anything is known but the bytes: false if tli_guards_find() can find nothing. */
+bool tli_guards_possible(struct tli_module *m);
 
 /* Room for one more item: the array, moved or not; NULL and out_of_memory set if there is none. */
 static inline void *tli_more(struct tli_module *m, void *items, size_t *capacity, size_t count, size_t item_bytes)

@@ -58,6 +58,8 @@ struct tl_module {
  * where one is installed. On failure returns NULL and writes one sentence without a full stop, without the program's
  * name, into error. A corrupt file never crashes it. */
 struct tl_module *tl_module_open(const char *path, const char *label, char *error, size_t error_bytes);
+/* The same for a file of which no function is wanted: its guards are found, its functions only as far as that takes. */
+struct tl_module *tl_module_open_guards(const char *path, const char *label, char *error, size_t error_bytes);
 void tl_module_close(struct tl_module *module);
 
 /* Makes sites for all functions with .selected set, and fills their entry, exits, why. Callable again after the

@@ -17,8 +17,6 @@
 #include <trapline/status.h>
 #include <unistd.h>
 
-#define OTHER_PART 64 /* a module of whose text more than this part differs from the file is not that file */
-
 static bool known(struct tl_modules *modules, const struct tl_mapping *mapping)
 {
     for (size_t i = 0; i < modules->count; i++) {
@@ -96,6 +94,8 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
         free(label);
         return false;
     }
+    const char *slash = strrchr(label, '/');
+    bool wanted = mapping->inode == exe_inode || modules->libraries || named(modules, slash ? slash + 1 : label);
     tl_progress("planning '%s'", label);
     if (!found)
         snprintf(
@@ -105,15 +105,13 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
     else if (!find_bias(path, mapping, &loaded.bias))
         snprintf(reason, size, "cannot trace '%s': it is not mapped as its own headers say", label);
     else
-        loaded.module = tl_module_open(path, label, reason, size);
+        loaded.module =
+            wanted ? tl_module_open(path, label, reason, size) : tl_module_open_guards(path, label, reason, size);
     free(label);
     if (!found && mapping->inode != exe_inode)
         fprintf(stderr, "trapline: left out: %s\n", reason);
-    if (loaded.module) {
-        loaded.selected = mapping->inode == exe_inode || modules->libraries || named(modules, loaded.module->name);
-        if (loaded.selected)
-            loaded.selected = tl_module_select(loaded.module, &modules->filter) != 0 && tl_module_plan(loaded.module);
-    }
+    loaded.selected = wanted && loaded.module && tl_module_select(loaded.module, &modules->filter) != 0 &&
+                      tl_module_plan(loaded.module);
     modules->entry[modules->count++] = loaded;
     return true;
 }
@@ -302,90 +300,6 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
         if (modules->entry[i].selected && !arm_functions(&modules->entry[i], agent, armed, reason, size))
             return false;
     return true;
-}
-
-/* Bytes of one mapping that are not the file's. */
-static uint64_t compare(int memory, int file, const struct tl_mapping *mapping, uint64_t *where)
-{
-    uint8_t here[16384], there[16384];
-    uint64_t differ = 0;
-    for (uint64_t at = mapping->start; at < mapping->end; at += sizeof(here)) {
-        size_t size = mapping->end - at < sizeof(here) ? mapping->end - at : sizeof(here);
-        memset(there, 0, sizeof(there));
-        if (!tl_memory_read(memory, at, here, size) ||
-            pread(file, there, size, (off_t)(mapping->offset + (at - mapping->start))) < 0)
-            continue;
-        for (size_t i = 0; i < size; i++)
-            if (here[i] != there[i] && differ++ == 0)
-                *where = at + i;
-    }
-    return differ;
-}
-
-/* The same of all mappings of a module; *bytes: how many were looked at. */
-static uint64_t compare_module(const struct tl_modules *modules, const struct tl_maps *maps, int memory,
-                               const struct tl_loaded *loaded, uint64_t *where, uint64_t *bytes)
-{
-    uint64_t differ = 0;
-    *bytes = 0;
-    for (size_t i = 0; i < maps->count && loaded->module; i++) {
-        const struct tl_mapping *mapping = &maps->entry[i];
-        uint64_t here = 0;
-        char path[4200];
-        if (!mapping->executable || mapping->inode != loaded->inode || strcmp(mapping->path, loaded->path) != 0 ||
-            !tl_process_file(modules->pid, mapping, path, sizeof(path)))
-            continue;
-        int file = open(path, O_RDONLY | O_CLOEXEC);
-        uint64_t more = file >= 0 ? compare(memory, file, mapping, &here) : 0;
-        if (file >= 0)
-            close(file);
-        if (differ == 0)
-            *where = here;
-        differ += more;
-        *bytes += mapping->end - mapping->start;
-    }
-    return differ;
-}
-
-bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, char *reason, size_t size)
-{
-    struct tl_maps maps;
-    bool left = false;
-    uint64_t where, bytes;
-    if (!tl_maps_read(modules->pid, &maps)) {
-        snprintf(reason, size, "process %d has ended", (int)modules->pid);
-        return false;
-    }
-    for (size_t i = first; i < modules->count; i++) {
-        struct tl_loaded *loaded = &modules->entry[i];
-        loaded->differ = compare_module(modules, &maps, memory, loaded, &where, &bytes);
-        if (loaded->selected && loaded->differ > bytes / OTHER_PART) {
-            snprintf(reason, size, "'%s' is not traced: %" PRIu64 " bytes of its text in memory are not the file's",
-                     loaded->path, loaded->differ);
-            fprintf(stderr, "trapline: %s\n", reason);
-            loaded->selected = false;
-        }
-        left |= loaded->selected;
-    }
-    tl_maps_free(&maps);
-    return left;
-}
-
-uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which,
-                           uint64_t *where)
-{
-    struct tl_maps maps;
-    uint64_t differ = 0, bytes;
-    if (!tl_maps_read(modules->pid, &maps))
-        return 0;
-    for (size_t i = 0; i < modules->count && !differ; i++) {
-        *which = &modules->entry[i];
-        differ = compare_module(modules, &maps, memory, *which, where, &bytes);
-        if (differ == (*which)->differ)
-            differ = 0;
-    }
-    tl_maps_free(&maps);
-    return differ;
 }
 
 void tl_modules_free(struct tl_modules *modules)

@@ -201,6 +201,29 @@ static void signal_calls_are_guarded(void **state)
     tl_module_close(module);
 }
 
+/* What a file is opened for of which no function is wanted. */
+static void guards_are_found_without_a_plan_where_there_can_be_none(void **state)
+{
+    (void)state;
+    char error[256];
+    program_assemble("none", FUNCTION("f", "mov $13,%eax\nret\n"));
+    struct tl_module *none = tl_module_open_guards(program_path("none"), NULL, error, sizeof error);
+    assert_non_null(none);
+    assert_int_equal(none->guard_count, 0);
+    assert_int_equal(none->function_count, 0); /* not looked for */
+    tl_module_close(none);
+    program_run("cp \"$(ldd /bin/sh | sed -n 's,.*=> \\(/.*libc[^ ]*\\) .*,\\1,p')\" libc");
+    struct tl_module *all = program_plan("libc");
+    struct tl_module *guards = tl_module_open_guards(program_path("libc"), NULL, error, sizeof error);
+    assert_non_null(guards);
+    assert_true(all->guard_count > 0);
+    assert_int_equal(guards->guard_count, all->guard_count);
+    for (size_t i = 0; i < all->guard_count; i++)
+        assert_int_equal(guards->guards[i].address, all->guards[i].address);
+    tl_module_close(guards);
+    tl_module_close(all);
+}
+
 static void calls_by_number_are_guarded(void **state)
 {
     (void)state;
@@ -296,6 +319,7 @@ int main(void)
         cmocka_unit_test(an_exit_behind_a_branch_target_is_not_missed),
         cmocka_unit_test(system_calls_stay),
         cmocka_unit_test(signal_calls_are_guarded),
+        cmocka_unit_test(guards_are_found_without_a_plan_where_there_can_be_none),
         cmocka_unit_test(calls_by_number_are_guarded),
         cmocka_unit_test(the_signal_return_is_no_function),
         cmocka_unit_test(overlapping_symbols_share_no_byte),
