@@ -74,7 +74,7 @@ static double measure(unsigned count)
 
 int main(int argc, char **argv)
 {
-    unsigned count = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+    unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 1;
     if (count < 1 || count > FUNCTIONS)
         return 2;
     double one = measure(1);
