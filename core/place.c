@@ -138,20 +138,22 @@ static const uint8_t free_top[] = {0xf0, 0xe8, 0xe0, 0xd8, 0xd0, 0xc8, 0xc0, 0xb
                                    0xa0, 0x98, 0x90, 0x40, 0x48, 0x50, 0x58, 0x60, 0x68, 0x38,
                                    0x30, 0x28, 0x20, 0x18, 0x10, 0xf8, 0xfc, 0xfe, 0x08, 0x04};
 
-/* The choices for one byte of the displacement. */
+/* The choices for one byte of the displacement: a list, or all 256 values; from the first on, wrapping. */
 struct choice {
-    const uint8_t *list; /* NULL: all 256 values, from first on, wrapping */
+    const uint8_t *list;
     uint32_t count;
     uint8_t first;
 };
 
 static uint8_t chosen(const struct choice *choice, uint32_t i)
 {
-    return choice->list ? choice->list[i] : (uint8_t)(choice->first + i);
+    uint32_t at = (choice->first + i) % choice->count;
+    return choice->list ? choice->list[at] : (uint8_t)at;
 }
 
 /* Where the search for this kind of site went well last time: neighbours want neighbours. */
 static struct {
+    uint8_t top[16]; /* index */
     uint8_t second[16];
     uint16_t low[16];
     uintptr_t hopeless[16]; /* where in steps of 4 MiB, from 1, nothing was found: the next site of the kind will find
@@ -227,14 +229,19 @@ enum tl_status tli_place_jump(uintptr_t site, uint8_t starts, uint32_t size, uin
     choose_low(byte, starts);
     byte[3].list = kind & 8 ? traps_top : free_top;
     byte[3].count = kind & 8 ? sizeof(traps_top) : sizeof(free_top);
+    byte[3].first = hint.top[kind];
     if (!byte[2].list)
         byte[2].first = hint.second[kind];
     if (!search(from, byte, hint.low[kind], size, stub)) {
         hint.hopeless[kind] = from / HOPELESS_STEP + 1;
         return TL_NO_MEMORY;
     }
-    hint.second[kind] = (uint8_t)((*stub - from) >> 16);
-    hint.low[kind] = (uint16_t)(*stub - from);
+    uint32_t distance = (uint32_t)(*stub - from);
+    while (chosen(&byte[3], 0) != distance >> 24)
+        byte[3].first++;
+    hint.top[kind] = (uint8_t)(byte[3].first % byte[3].count);
+    hint.second[kind] = (uint8_t)(distance >> 16);
+    hint.low[kind] = (uint16_t)distance;
     return TL_OK;
 }
 

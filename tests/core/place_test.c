@@ -14,6 +14,7 @@
 #define SITE ((uintptr_t)0x55d412345678)
 #define STUB_BYTES 150
 #define COUNT 600
+#define MANY 150000
 
 static const uint8_t traps[] = {0xcc, 0xce, 0xd4, 0x60, 0x61, 0x3f, 0x37, 0x2f, 0x27,
                                 0x9a, 0x1f, 0x1e, 0x17, 0x16, 0x0e, 0xea, 0x06, 0x07};
@@ -39,6 +40,23 @@ static void inner_starts_hold_what_traps(void **state)
             assert_true(!(starts >> k & 1) || memchr(traps, jump[k], sizeof(traps)));
         for (unsigned k = 0; k < i; k++)
             assert_true(stubs[k] + STUB_BYTES <= stubs[i] || stubs[i] + STUB_BYTES <= stubs[k]);
+    }
+}
+
+/* What a large program without optimisation is made of: push, mov, and so on. All get their place, soon. */
+static void so_many_of_a_kind_that_near_places_run_out(void **state)
+{
+    (void)state;
+    for (unsigned kind = 9; kind < 12; kind++) {
+        for (unsigned i = 0; i < MANY; i++) {
+            uintptr_t site = SITE + ((uintptr_t)kind << 32) + 16 * i, stub;
+            uint8_t jump[5], starts = (uint8_t)(1 | kind << 1);
+            if (tli_place_jump(site, starts, STUB_BYTES, &stub) != TL_OK)
+                fail_msg("kind %u, site %u: no place", kind, i);
+            distance_bytes(site, stub, jump);
+            for (unsigned k = 1; k < 5; k++)
+                assert_true(!(starts >> k & 1) || memchr(traps, jump[k], sizeof(traps)));
+        }
     }
 }
 
@@ -79,6 +97,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(inner_starts_hold_what_traps),
+        cmocka_unit_test(so_many_of_a_kind_that_near_places_run_out),
         cmocka_unit_test(a_short_jump_keeps_the_bytes_behind_it),
         cmocka_unit_test(a_short_jump_whose_only_place_is_taken_is_refused),
         cmocka_unit_test(below_the_first_address_is_no_place),
