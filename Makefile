@@ -226,8 +226,8 @@ kernel_switches = $(foreach r,$(KERNEL_ROOMS),$(call kernel_switch,$(1),$(r))) \
 # What a switch decides is compiled once an image, all else once a width.
 KERNEL_SWITCHED_SOURCES := kernel/backtrace.c kernel/traps.c kernel/start.c kernel/panic.c kernel/32/int3.c \
 	kernel/64/int3.c port/ring0/32/entry.S
-kernel_files_ftrace := kernel/ftrace% kernel/trace%
-kernel_files_kprobes := kernel/probe%
+kernel_files_ftrace := kernel/ftrace% kernel/trace% kernel/mixed_test.c
+kernel_files_kprobes := kernel/probe% kernel/mixed_test.c
 kernel_files_kgdb := kernel/kgdb%
 # Of an image: the files that are not in it, for want of their room, or as the other frame's.
 kernel_out = $(foreach r,$(filter-out $(call kernel_rooms,$(1)),$(KERNEL_ROOMS)),$(kernel_files_$(r))) \
