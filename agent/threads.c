@@ -76,6 +76,21 @@ static uint32_t decimal(const char *text)
     return value;
 }
 
+/* The thread's id as it knows it itself, the last on the line; /proc may be another pid namespace's. */
+static uint32_t own_id(const char *status, uint32_t listed)
+{
+    const char *text = field(status, "NSpid");
+    uint32_t id = listed;
+    while (text && *text >= '0' && *text <= '9') {
+        id = decimal(text);
+        while (*text >= '0' && *text <= '9')
+            text++;
+        while (*text == ' ' || *text == '\t')
+            text++;
+    }
+    return id;
+}
+
 static void append(char *to, const char *text)
 {
     while (*to)
@@ -98,12 +113,15 @@ static uint32_t thread_with(const char *name)
             const struct entry *entry = (const struct entry *)(names + at);
             at += entry->size;
             uint32_t id = decimal(entry->name);
-            if (id == 0 || id == self)
+            if (id == 0)
                 continue;
             char path[64] = "/proc/self/task/";
             append(path, entry->name);
             append(path, "/status");
-            if (read_path(path, status, sizeof(status)) && (hexadecimal(field(status, name)) & TLI_OUR_SIGNALS))
+            if (!read_path(path, status, sizeof(status)))
+                continue;
+            id = own_id(status, id);
+            if (id != self && (hexadecimal(field(status, name)) & TLI_OUR_SIGNALS))
                 found = id;
         }
     }

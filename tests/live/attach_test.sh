@@ -132,6 +132,32 @@ sys.exit(late["maps"] > early["maps"] + 8 or late["fds"] > early["fds"] + 2 or l
 PYTHON
     stop_target 0 'done'
 }
+# The target counts its threads from 1. option: where it finds /proc, if it is not ours.
+in_a_pid_namespace() {
+    local parent
+    needs unshare
+    unshare -pf true 2>/dev/null || skip "no pid namespace to be had"
+    start busy unshare -pf "$@" "$(program busy)" 2 churn
+    parent=$target
+    target=$(cat "/proc/$parent/task/$parent/children")
+    target=${target% }
+    remember "$target"
+    for _ in 1 2 3; do
+        attached 300ms --buffer 1M
+        goes_on
+        report
+        "$python" - "$scratch/report.json" <<'PYTHON' || fail "not the calls of the target"
+import json, sys
+report = json.load(open(sys.argv[1]))
+calls = {row["name"]: row["calls"] for row in report["functions"]}
+print("threads", report["threads"], "rounds", calls.get("f_round"))
+sys.exit(not (report["threads"] >= 3 and calls.get("f_round", 0) > 100))
+PYTHON
+        text_is_the_files "$target"
+    done
+    target=$parent
+    stop_target 0 'done'
+}
 # Threads that are asleep in a stub since the session before make their store while the next one begins, which is held
 # up where its memory is half made: there is memory for it at every moment.
 asleep_in_a_stub() {
@@ -242,6 +268,8 @@ claim a_busy_target_is_traced_for_a_second one_second
 claim a_target_that_starts_threads_and_children_is_traced one_second churn
 claim it_says_when_it_attached_and_detached says_when
 claim what_is_placed_lies_far_from_the_text lies_far_away
+claim a_target_in_its_own_pid_namespace_is_traced in_a_pid_namespace --mount-proc
+claim a_target_in_its_own_pid_namespace_that_sees_our_proc_is_traced in_a_pid_namespace
 claim the_least_time_may_change_from_session_to_session least_times_change
 claim an_interrupt_detaches interrupted
 claim a_target_may_end_while_traced target_ends
