@@ -124,7 +124,9 @@ static struct tli_thread *own(uint32_t slot, uint32_t self, uint32_t session)
     struct tl_ring *ring = &tli_ring.rings[slot];
     tli_ring.owner[slot] = self;
     ring->tid = self;
-    ring->serial++;
+    /* [W5] release: the id is the owner's. Pairs with the tracer's acquire of serial. Else: it finds the owner before
+     * to have ended and takes the ring away. */
+    atomic_store_explicit(word_of(&ring->serial), ring->serial + 1, memory_order_release);
     thread->owner = self;
     thread->losing = 0;
     thread->lost_run = 0;

@@ -20,6 +20,7 @@
 
 /* What we know of the thread in a slot of the rings. */
 struct thread {
+    uint32_t reaped;   /* serial of the last owner that was seen to have ended */
     uint32_t serial;   /* of the owner that all below is about */
     uint32_t position; /* slots taken of the chunk at tail */
     uint32_t lost;     /* tl_ring.lost as of the last look */
@@ -60,7 +61,6 @@ struct tl_drain *tl_drain_new(struct tl_agent *agent, const struct tl_writer_ops
                               const struct tl_filter_limits *limits)
 {
     struct tl_drain *drain = calloc(1, sizeof(*drain));
-    char path[64], inside[64];
     if (!drain)
         return NULL;
     drain->agent = agent;
@@ -68,24 +68,15 @@ struct tl_drain *tl_drain_new(struct tl_agent *agent, const struct tl_writer_ops
     drain->writer = writer;
     drain->limits = *limits;
     drain->filtering = limits->min_ticks || limits->depth || limits->hidden;
-    snprintf(path, sizeof(path), "%lld", (long long)tl_process_number(agent->pid, 0, "NSpid", 10));
-    snprintf(inside, sizeof(inside), "%d", (int)agent->pid);
-    drain->other_namespace = strcmp(path, "-1") != 0 && strcmp(path, inside) != 0;
+    drain->other_namespace = !tl_process_same_namespace(agent->pid);
     return drain;
 }
 
 /* The id from outside of the thread that calls itself tid. */
 static pid_t outer_tid(const struct tl_drain *drain, uint32_t tid)
 {
-    if (!drain->other_namespace)
-        return (pid_t)tid;
-    size_t count;
-    pid_t *threads = tl_process_threads(drain->agent->pid, &count), found = (pid_t)tid;
-    for (size_t i = 0; i < count; i++)
-        if (tl_process_number(drain->agent->pid, threads[i], "NSpid", 10) == (int64_t)tid)
-            found = threads[i];
-    free(threads);
-    return found;
+    pid_t found = drain->other_namespace ? tl_process_thread(drain->agent->pid, tid) : 0;
+    return found ? found : (pid_t)tid;
 }
 
 /* counted: entries and exits among the events; the filter's, which come out later, are counted here. */
@@ -212,7 +203,7 @@ static int end_thread(struct tl_drain *drain, struct thread *thread, uint64_t ts
     if (!error && (thread->stage || thread->dropped))
         error = give(drain, thread, NULL, 0, 0);
     tl_filter_stage_free(thread->stage);
-    *thread = (struct thread){.lost = thread->lost, .serial = thread->serial};
+    *thread = (struct thread){.lost = thread->lost, .serial = thread->serial, .reaped = thread->reaped};
     return error;
 }
 
@@ -331,38 +322,38 @@ int tl_drain_started(struct tl_drain *drain)
     return error;
 }
 
-/* True if the thread that owns the ring is no more; threads: the living, as the target counts them. */
-static bool ended(const struct tl_ring *ring, const int64_t *threads, size_t count)
+/* True if the ring has an owner and that has ended. The list of a process's threads would not do: one that is made, or
+ * others that end, while it is read may leave the living out. */
+static bool ended(const struct tl_drain *drain, const struct thread *thread, struct tl_ring *ring)
 {
-    for (size_t i = 0; i < count; i++)
-        if (threads[i] == (int64_t)ring->tid)
-            return false;
-    return true;
+    if (load(&ring->state) != TL_RING_LIVE)
+        return false;
+    uint32_t serial = load(&ring->serial);       /* [W5] the owner's id is there */
+    if (serial == 0 || serial == thread->reaped) /* the next owner is just taking the ring */
+        return false;
+    bool met = thread->tid != 0 && thread->serial == serial;
+    pid_t tid = met ? thread->tid : outer_tid(drain, ring->tid);
+    return tl_process_thread_ended(drain->agent->pid, tid);
 }
 
 int tl_drain_reap(struct tl_drain *drain)
 {
-    size_t count;
-    pid_t *threads = tl_process_threads(drain->agent->pid, &count);
-    int64_t *inner = calloc(count + 1, sizeof(*inner));
     int error = 0;
-    if (drain->agent->control->mode == TL_RING_FLIGHT || !inner || !threads)
-        count = 0;
-    for (size_t i = 0; i < count; i++)
-        inner[i] = drain->other_namespace ? tl_process_number(drain->agent->pid, threads[i], "NSpid", 10) : threads[i];
+    if (drain->agent->control->mode == TL_RING_FLIGHT)
+        return 0;
     uint64_t until = now_ns() + REAP_NS;
-    for (unsigned i = 0; i < TL_THREADS_MAX && count && !error && now_ns() < until; i++) {
+    for (unsigned i = 0; i < TL_THREADS_MAX && !error && now_ns() < until; i++) {
         unsigned slot = drain->reap_next++ % TL_THREADS_MAX;
         struct tl_ring *ring = tl_agent_ring(drain->agent, slot);
-        if (load(&ring->state) != TL_RING_LIVE || ring->tid == 0 || !ended(ring, inner, count))
+        struct thread *thread = &drain->thread[slot];
+        if (!ended(drain, thread, ring))
             continue;
+        thread->reaped = ring->serial;
         long taken = drain_slot(drain, slot, true);
-        error = taken < 0 ? (int)taken : end_thread(drain, &drain->thread[slot], 0);
+        error = taken < 0 ? (int)taken : end_thread(drain, thread, 0);
         /* [W3] release: all is read. Pairs with the acquire of the thread that claims the ring. */
         atomic_store_explicit((_Atomic uint32_t *)&ring->state, TL_RING_FREE, memory_order_release);
     }
-    free(inner);
-    free(threads);
     return error;
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <tracer/process.h>
 #include <unistd.h>
 
@@ -90,6 +91,34 @@ pid_t *tl_process_threads(pid_t pid, size_t *count)
     }
     closedir(directory);
     return threads;
+}
+
+bool tl_process_same_namespace(pid_t pid)
+{
+    int64_t inside = tl_process_number(pid, 0, "NSpid", 10);
+    return inside < 0 || inside == (int64_t)pid; /* kernels without namespaces do not say */
+}
+
+bool tl_process_thread_ended(pid_t pid, pid_t tid)
+{
+    return syscall(SYS_tgkill, pid, tid, 0) != 0 && errno == ESRCH;
+}
+
+pid_t tl_process_thread(pid_t pid, uint32_t tid)
+{
+    enum { LOOKS = 3 }; /* one may leave a living thread out */
+    pid_t found = 0;
+    if (tl_process_same_namespace(pid))
+        return tl_process_thread_ended(pid, (pid_t)tid) ? 0 : (pid_t)tid;
+    for (int look = 0; look < LOOKS && !found; look++) {
+        size_t count;
+        pid_t *threads = tl_process_threads(pid, &count);
+        for (size_t i = 0; i < count && !found; i++)
+            if (tl_process_number(pid, threads[i], "NSpid", 10) == (int64_t)tid)
+                found = threads[i];
+        free(threads);
+    }
+    return found;
 }
 
 /* The text behind "name:" in the status file, cut at the end of the line. */

@@ -26,8 +26,17 @@ struct tl_maps {
 bool tl_maps_read(pid_t pid, struct tl_maps *maps);
 void tl_maps_free(struct tl_maps *maps);
 
-/* All thread ids of pid, a new array; NULL when it is gone. */
+/* Thread ids of pid, a new array; NULL when it is gone. While threads come and go it may leave living ones out. */
 pid_t *tl_process_threads(pid_t pid, size_t *count);
+
+/* True if pid counts its threads as we do: we are in the same pid namespace. */
+bool tl_process_same_namespace(pid_t pid);
+
+/* Our id of pid's thread that pid knows as tid. 0: it has none. */
+pid_t tl_process_thread(pid_t pid, uint32_t tid);
+
+/* True if pid's thread has ended; tid: our id. */
+bool tl_process_thread_ended(pid_t pid, pid_t tid);
 
 /* A number behind "name:" in /proc/PID/status, or /proc/PID/task/TID/status when tid is not 0; base 10 or 16. With
  * several numbers (NSpid) the last one. -1: no such process or line. */

@@ -376,13 +376,8 @@ bool tl_hold_unblock(pid_t pid, uint32_t tid, char *reason, size_t size)
 {
     struct tl_hold hold;
     int memory = tl_process_memory(pid);
-    size_t count;
-    pid_t *threads = tl_process_threads(pid, &count), outer = (pid_t)tid;
-    for (size_t i = 0; i < count; i++)
-        if (tl_process_number(pid, threads[i], "NSpid", 10) == (int64_t)tid)
-            outer = threads[i];
-    free(threads);
-    bool held = memory >= 0 && hold_thread(&hold, pid, outer, memory, reason, size);
+    pid_t outer = tl_process_thread(pid, tid);
+    bool held = memory >= 0 && outer != 0 && hold_thread(&hold, pid, outer, memory, reason, size);
     if (held) {
         hold.mask &= ~(1ull << (SIGTRAP - 1) | 1ull << (SIGILL - 1));
         tl_hold_end(&hold);
@@ -390,5 +385,5 @@ bool tl_hold_unblock(pid_t pid, uint32_t tid, char *reason, size_t size)
     if (memory >= 0)
         close(memory);
     /* A thread that has ended meanwhile is no obstacle any more. */
-    return held || tl_process_state(pid, outer) == 0 || tl_process_state(pid, outer) == 'Z';
+    return held || outer == 0 || tl_process_state(pid, outer) == 0 || tl_process_state(pid, outer) == 'Z';
 }

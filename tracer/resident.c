@@ -62,18 +62,6 @@ static void look(struct tl_resident *resident, pid_t pid, int memory)
     tl_maps_free(&maps);
 }
 
-/* True if the thread of the earlier session's agent has not ended yet. */
-static bool agent_lives(pid_t pid, uint32_t tid)
-{
-    size_t count;
-    pid_t *threads = tl_process_threads(pid, &count);
-    bool found = false;
-    for (size_t i = 0; i < count && !found; i++)
-        found = tl_process_number(pid, threads[i], "NSpid", 10) == (int64_t)tid;
-    free(threads);
-    return found;
-}
-
 pid_t tl_resident_tracer(const struct tl_resident *resident, pid_t pid, int memory)
 {
     struct tl_boot boot;
@@ -82,7 +70,7 @@ pid_t tl_resident_tracer(const struct tl_resident *resident, pid_t pid, int memo
         !tl_memory_read(memory, resident->boot.image + resident->image.params_offset, &boot, sizeof(boot)) ||
         !tl_memory_read(memory, boot.shared, &control, sizeof(control)))
         return 0;
-    return agent_lives(pid, control.agent_tid) ? (pid_t)control.tracer_pid : 0;
+    return tl_process_thread(pid, control.agent_tid) ? (pid_t)control.tracer_pid : 0;
 }
 
 bool tl_resident_find(struct tl_resident *resident, pid_t pid, int memory, char *reason, size_t size)

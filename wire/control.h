@@ -24,6 +24,8 @@
  *     writer looks for room     tail (acquire)                                              [W2]
  *     reader frees a ring       state (release), its thread having ended and all being read   [W3]
  *     writer claims a ring      state (acquire)                                             [W3]
+ *     writer says whose it is   tid, then serial+1 (release)                                [W5]
+ *     reader looks who ended    serial (acquire), then tid                                  [W5]
  *     a thread asks the agent to leave       confined (release)                             [W4]
  *     the agent looks each time it wakes up  confined (acquire)                             [W4]
  *     events in the newest      an 8-byte store each, seen as written once not zero; x86 keeps their order
