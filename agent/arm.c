@@ -55,9 +55,12 @@ static uint8_t starts_of(const struct tl_wire_site *spec)
     return starts;
 }
 
-static bool retracts(void)
+static enum tli_stub_work work(void)
 {
-    return tli_ring.control && tli_ring.control->min_ticks != 0;
+    const struct tl_control *control = tli_ring.control;
+    if (control && control->mode == TL_RING_COUNT)
+        return TLI_STUB_COUNT;
+    return control && control->min_ticks != 0 ? TLI_STUB_RETRACT : TLI_STUB_RECORD;
 }
 
 static struct tli_stub_target target_of(const struct batch *batch, const struct tl_wire_site *spec)
@@ -67,7 +70,7 @@ static struct tli_stub_target target_of(const struct batch *batch, const struct 
     target.slow = (uintptr_t)tl_stub_slow;
     target.guard = (uintptr_t)tl_stub_guard;
     target.entry = target.entry_silent = 0;
-    target.retracts = retracts();
+    target.work = work();
     if (!guard && spec->function < batch->entry_count && batch->entry[spec->function]) {
         const struct tli_site *entry = batch->entry[spec->function];
         target.entry = entry->address;
@@ -110,8 +113,8 @@ static enum tl_status rename_stub(const struct tli_site *site, uint32_t function
 {
     const struct tli_stub_shape *shape = site->shape;
     for (unsigned i = 0; i < 2u * shape->records; i++) {
-        unsigned kind = i < 2 && shape->kind != TL_SITE_BODY ? TL_EVENT_ENTRY : TL_EVENT_EXIT;
-        uint32_t word = tli_event_word(kind, function), found;
+        bool entry = i < 2 && shape->kind != TL_SITE_BODY;
+        uint32_t word = tli_stub_constant((enum tli_stub_work)shape->work, i % 2 == 0, entry, function), found;
         __builtin_memcpy(&found, (const void *)(site->stub + shape->event[i]), sizeof(found));
         if (found == word)
             continue;
@@ -136,8 +139,8 @@ static bool same_bytes(const struct tli_site *site, const struct tl_wire_site *s
 static struct tli_site *reuse(const struct tl_wire_site *spec, uint8_t size)
 {
     struct tli_site *site = tli_site_any((uintptr_t)spec->address);
-    if (!site || site->plain || site->size != size || !site->shape ||
-        !tli_stub_matches(site->shape, spec, retracts()) || !same_bytes(site, spec) ||
+    if (!site || site->plain || site->size != size || !site->shape || !tli_stub_matches(site->shape, spec, work()) ||
+        !same_bytes(site, spec) ||
         atomic_load_explicit(&site->state, memory_order_relaxed) != TLI_SITE_GONE) /* relaxed: ours to write */
         return 0;
     return rename_stub(site, spec->function) == TL_OK ? site : 0;
@@ -200,7 +203,7 @@ static enum tl_status add_traps(struct batch *batch, const struct tl_wire_site *
             return TL_NO_INSTRUCTION;
         bool leaves = spec->exits >> i & 1, entry = i == 0 && spec->kind == TL_SITE_ENTRY;
         bool back = spec->kind == TL_SITE_REDIRECT && insn.rel_size != 0 && insn.category != TL_INSN_CALL_REL;
-        if (entry || leaves || back) {
+        if (entry || (leaves && work() != TLI_STUB_COUNT) || back) {
             struct tl_wire_site one = *spec;
             one.address += at;
             one.kind = entry ? TL_SITE_ENTRY : spec->kind == TL_SITE_ENTRY ? TL_SITE_BODY : spec->kind;

@@ -32,9 +32,11 @@ static void close_others(const int keep[3])
     }
 }
 
-static enum tl_status make_blocks(struct tl_boot *boot)
+static enum tl_status make_blocks(struct tl_boot *boot, const struct tl_control *control)
 {
-    if (tli_ring.threads) { /* an earlier session's: threads point to them for ever */
+    if (control->mode == TL_RING_COUNT && !tli_ring.scrap)
+        tli_ring.scrap = tl_port_memory(TL_COUNTERS_BYTES); /* without it children count the slow way */
+    if (tli_ring.threads) {                                 /* an earlier session's: threads point to them for ever */
         boot->blocks = (uintptr_t)tli_ring.threads->block;
         boot->blocks_bytes = sizeof(tli_ring.threads->block);
         return TL_OK;
@@ -57,7 +59,8 @@ static enum tl_status start(struct tl_boot *boot, struct tl_control *control)
 {
     static uint32_t session;
     if (control->magic != TL_CONTROL_MAGIC || control->version != TL_AGENT_VERSION ||
-        control->ring_bytes < 2 * TL_CHUNK_BYTES || control->ring_bytes % TL_CHUNK_BYTES != 0)
+        control->ring_bytes < 2 * TL_CHUNK_BYTES || control->ring_bytes % TL_CHUNK_BYTES != 0 ||
+        (control->mode == TL_RING_COUNT && control->ring_bytes != TL_COUNTERS_BYTES))
         return TL_BAD_ARGUMENT;
     control->agent_tid = tl_port_thread_id();
     tli_poke_count = (struct tli_poke_count){0};
@@ -65,7 +68,7 @@ static enum tl_status start(struct tl_boot *boot, struct tl_control *control)
     if (status == TL_OK)
         status = tli_serialize_open();
     if (status == TL_OK)
-        status = make_blocks(boot);
+        status = make_blocks(boot, control);
     if (status == TL_OK)
         status = tli_signal_take();
     if (status == TL_OK) {

@@ -38,7 +38,7 @@ static void print_json(const struct tl_trace *trace)
         fputs("null", stdout);
     printf(", \"began\": \"%s\", \"ended\": %s", began, info->tsc_end ? "true" : "false");
     json_number("duration_ns", tl_trace_duration_ns(trace));
-    json_number("threads", trace->thread_count);
+    json_number("threads", tl_trace_threads(trace));
     json_number("events", trace->events);
     json_number("lost", trace->lost);
     printf(",\n \"functions\": {\"found\": %llu, \"traced\": %llu, \"jump\": %llu, \"trap\": %llu}",
@@ -93,8 +93,9 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     print_process(info);
     printf("began        %s\n", began);
     printf("duration     %s\n", trimmed(tl_text_duration(text, tl_trace_duration_ns(trace))));
-    printf("threads      %s\n", tl_text_count(a, trace->thread_count));
-    printf("events       %s, %s lost\n", tl_text_count(a, trace->events), tl_text_count(b, trace->lost));
+    printf("threads      %s\n", tl_text_count(a, tl_trace_threads(trace)));
+    printf("%s       %s, %s lost\n", info->counted ? "calls " : "events", tl_text_count(a, trace->events),
+           tl_text_count(b, trace->lost));
     if (info->functions_found)
         printf("functions    %llu of %llu traced (%llu jump, %llu trap)\n", (unsigned long long)info->functions_traced,
                (unsigned long long)info->functions_found, (unsigned long long)info->entry_jump,

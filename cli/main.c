@@ -15,6 +15,7 @@ static const struct {
 } verbs[] = {
     {"record", tl_command_record}, {"live", tl_command_live}, {"replay", tl_command_replay},
     {"report", tl_command_report}, {"list", tl_command_list}, {"info", tl_command_info},
+    {"count", tl_command_count},
 };
 
 static int usage(void)
@@ -24,6 +25,7 @@ static int usage(void)
          "       trapline record [options] PROG [ARG...]   run PROG and record its calls\n"
          "       trapline record [options] -p PID          until ^C, its end, or --for\n"
          "       trapline live   ...                       record, then replay\n"
+         "       trapline count  ...                       only count the calls, then report\n"
          "       trapline replay [-d DIR]                  the calls, indented, per thread\n"
          "       trapline report [-d DIR]                  one row a function\n"
          "       trapline list   PID | FILE [GLOB...]      what can be traced, and how\n"

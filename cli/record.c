@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * `record` and `live`: their options, and what follows the recording. The session itself is tracer/session.c.
+ * `record`, `live` and `count`: their options, and what follows the recording. The session itself is tracer/session.c.
  */
 #include <cli/record.h>
 #include <cli/views.h>
@@ -35,7 +35,10 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
-static void usage(const char *verb)
+/* What counts has no times, no levels and no ring. */
+static const char counts_not[] = "tDBO";
+
+static void usage(const char *verb, bool counts)
 {
     printf("usage: trapline %s [options] PROG [ARG...]\n"
            "       trapline %s [options] -p PID\n\n"
@@ -45,14 +48,18 @@ static void usage(const char *verb)
            "  -l, --libs                 functions of shared libraries too\n"
            "  -d, --data DIR             where the recording goes; a DIR that is there is kept as DIR.old "
            "(trapline.data)\n"
-           "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
-           "  -D, --depth N              N levels (all)\n"
+           "%s"
            "      --for T                stop after T\n"
-           "      --buffer SIZE          per thread (4M)\n"
-           "      --flight               overwrite the oldest instead of dropping the newest\n"
-           "      --color WHEN           of what live shows: auto, always, never\n"
+           "%s"
+           "      --color WHEN           of what is shown then: auto, always, never\n"
            "  -v, -q                     say more, say less\n",
-           verb, verb);
+           verb, verb,
+           counts ? ""
+                  : "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
+                    "  -D, --depth N              N levels (all)\n",
+           counts ? ""
+                  : "      --buffer SIZE          per thread (4M)\n"
+                    "      --flight               overwrite the oldest instead of dropping the newest\n");
 }
 
 static int wrong(const char *option, const char *value, const char *wanted)
@@ -126,6 +133,10 @@ static int take_option(struct request *request, int option, const char *value)
     struct tl_session_options *session = &request->session;
     long number;
     bool color;
+    if (session->counts && strchr(counts_not, option)) {
+        fputs("trapline: count knows no -t, -D, --buffer and --flight: it keeps numbers, no calls\n", stderr);
+        return TL_EXIT_TRAPLINE;
+    }
     switch (option) {
     case 'p':
         if (!parse_number(value, 1L << 30, &number))
@@ -215,7 +226,7 @@ static bool record(struct request *request, const char *verb, int argc, char **a
     *status = parse(request, argc, argv);
     if (*status || request->help) {
         if (request->help)
-            usage(verb);
+            usage(verb, request->session.counts);
         return false;
     }
     if (!request->session.directory)
@@ -232,18 +243,32 @@ int tl_command_record(int argc, char **argv)
     return status;
 }
 
+/* Shows what has been recorded, by a view. */
+static void show(const struct request *request, const char *view, int (*command)(int argc, char **argv))
+{
+    char *argv[] = {(char *)(uintptr_t)view,
+                    "-d",
+                    (char *)(uintptr_t)request->session.directory,
+                    request->color ? "--color" : NULL,
+                    (char *)(uintptr_t)request->color,
+                    NULL};
+    command(request->color ? 5 : 3, argv);
+}
+
 int tl_command_live(int argc, char **argv)
 {
     struct request request = {0};
     int status;
-    if (record(&request, "live", argc, argv, &status)) {
-        char *replay[] = {"replay",
-                          "-d",
-                          (char *)(uintptr_t)request.session.directory,
-                          request.color ? "--color" : NULL,
-                          (char *)(uintptr_t)request.color,
-                          NULL};
-        tl_command_replay(request.color ? 5 : 3, replay);
-    }
+    if (record(&request, "live", argc, argv, &status))
+        show(&request, "replay", tl_command_replay);
+    return status;
+}
+
+int tl_command_count(int argc, char **argv)
+{
+    struct request request = {.session.counts = true};
+    int status;
+    if (record(&request, "count", argc, argv, &status))
+        show(&request, "report", tl_command_report);
     return status;
 }

@@ -177,6 +177,16 @@ static bool print_events(struct replay *replay)
     return !replay->merge.wrong[0] || complain(replay->merge.wrong);
 }
 
+/* Calls that were only counted cannot be shown one by one. */
+static bool has_calls(const struct replay *replay)
+{
+    if (!replay->trace->info.counted)
+        return true;
+    fprintf(stderr, "trapline: '%s' holds counts, no calls; 'trapline report -d %s' shows them\n",
+            replay->options.directory, replay->options.directory);
+    return false;
+}
+
 static bool print_all(struct replay *replay)
 {
     const struct tl_profile_filter filter = {.min_ticks = tl_trace_ticks(replay->trace, replay->options.min_ns),
@@ -220,7 +230,8 @@ int tl_command_replay(int argc, char **argv)
         if (replay.options.help)
             fputs(help, stdout);
         else
-            fine = (replay.trace = tl_view_open(&replay.options)) && tl_view_names_init(&replay.names, replay.trace) &&
+            fine = (replay.trace = tl_view_open(&replay.options)) && has_calls(&replay) &&
+                   tl_view_names_init(&replay.names, replay.trace) &&
                    tl_view_hidden(&replay.names, &replay.options, &replay.hidden) && print_all(&replay);
         if (fine)
             status = tl_view_finish();

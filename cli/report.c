@@ -80,7 +80,7 @@ static bool make_rows(struct report *report)
             .calls = from->calls,
             .returned = from->returned,
             .gaps = from->gaps,
-            .not_returned = from->calls - from->returned - from->gaps,
+            .not_returned = trace->info.counted ? 0 : from->calls - from->returned - from->gaps,
             .total = tl_trace_ns(trace, from->total),
             .self = tl_trace_ns(trace, from->self),
             .min = tl_trace_ns(trace, from->min),
@@ -98,7 +98,7 @@ static void print_json(struct report *report)
 {
     const struct tl_trace *trace = report->trace;
     printf("{\"threads\": %zu, \"events\": %llu, \"lost\": %llu, \"duration_ns\": %llu,\n \"functions\": [",
-           trace->thread_count, (unsigned long long)trace->events, (unsigned long long)trace->lost,
+           (size_t)tl_trace_threads(trace), (unsigned long long)trace->events, (unsigned long long)trace->lost,
            (unsigned long long)tl_trace_duration_ns(trace));
     for (size_t i = 0; i < report->count && !ferror(stdout); i++) {
         const struct row *row = &report->rows[i];
@@ -136,11 +136,27 @@ static void print_row(struct report *report, const struct row *row)
     putchar('\n');
 }
 
+/* Calls that were only counted have no times. */
+static void print_counts(struct report *report)
+{
+    char calls[32];
+    for (size_t i = 0; i < report->count && !ferror(stdout); i++) {
+        printf("%16s  ", tl_text_count(calls, report->rows[i].calls));
+        tl_text_plain(stdout, tl_view_name(&report->names, report->rows[i].function));
+        putchar('\n');
+    }
+}
+
 static void print_table(struct report *report)
 {
+    bool counted = report->trace->info.counted;
     const char *bold = report->options.color ? "\033[1m" : "", *plain = report->options.color ? "\033[0m" : "";
-    printf("%s  Total time   Self time       Calls        Avg         p99         Max  Function%s\n", bold, plain);
-    for (size_t i = 0; i < report->count && !ferror(stdout); i++)
+    printf("%s%s  Function%s\n", bold,
+           counted ? "           Calls" : "  Total time   Self time       Calls        Avg         p99         Max",
+           plain);
+    if (counted)
+        print_counts(report);
+    for (size_t i = 0; !counted && i < report->count && !ferror(stdout); i++)
         print_row(report, &report->rows[i]);
     if (report->trace->lost) {
         char lost[32];

@@ -17,6 +17,12 @@ struct tl_trace *tl_view_open(const struct tl_view_options *options)
     struct tl_trace *trace = tl_trace_open(options->directory, error, sizeof error);
     if (!trace)
         fprintf(stderr, "trapline: %s\n", error);
+    if (trace && trace->info.counted && (options->min_ns || options->depth)) {
+        fprintf(stderr, "trapline: '%s' holds counts, no times and no levels: -t and -D do not go with it\n",
+                options->directory);
+        tl_trace_close(trace);
+        return NULL;
+    }
     return trace;
 }
 

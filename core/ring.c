@@ -103,6 +103,23 @@ static void record(struct tli_thread *thread, uint32_t word)
     put(thread, (uint64_t)word << 32 | (uint32_t)now);
 }
 
+/* From now on the thread's stubs count by themselves. */
+static void count_at(struct tli_thread *thread, uintptr_t counters)
+{
+    thread->counters = counters;
+    atomic_store_explicit(&thread->counting, ~thread->pointer, memory_order_relaxed); /* relaxed: [R1] decides */
+}
+
+/* The call that word is the entry of. Exits come from stubs of an earlier session. */
+static void count_call(struct tli_thread *thread, uint32_t word)
+{
+    uint64_t event = (uint64_t)word << 32;
+    uintptr_t counters = tli_ring.chunks + (uintptr_t)slot_of(thread) * tli_ring.ring_bytes;
+    if (TL_EVENT_KIND(event) == TL_EVENT_ENTRY)
+        ++*(volatile uint64_t *)(counters + TL_EVENT_VALUE(event) * sizeof(uint64_t));
+    count_at(thread, counters);
+}
+
 static bool claim_slot(uint32_t slot, uint32_t self)
 {
     uint32_t last = tli_ring.owner[slot];
@@ -169,6 +186,8 @@ static void mute(const struct tli_thread *led_to)
     aim(thread, waste_of(thread), waste_of(thread) + TLI_WASTE_BYTES);
     thread->clock_high = (uint32_t)(tl_port_clock() >> 32);
     thread->pointer = tl_port_thread_pointer();
+    if (tli_ring.counts && tli_ring.scrap)
+        count_at(thread, (uintptr_t)tli_ring.scrap);
     tl_port_thread_block_set(thread);
 }
 
@@ -259,13 +278,18 @@ static void slow(uint32_t word)
     struct tli_thread *thread = thread_of_session(&session);
     if (!thread)
         return;
-    record(thread, word);
+    if (tli_ring.counts)
+        count_call(thread, word);
+    else
+        record(thread, word);
     /* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that
      * the session has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session.
      */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&tli_ring.session, memory_order_seq_cst) != session)
-        atomic_store_explicit(&thread->limit, 0, memory_order_relaxed);
+    if (atomic_load_explicit(&tli_ring.session, memory_order_seq_cst) != session) {
+        atomic_store_explicit(&thread->limit, 0, memory_order_relaxed); /* relaxed, both: our own */
+        atomic_store_explicit(&thread->counting, 0, memory_order_relaxed);
+    }
 }
 
 void tli_ring_slow(uint32_t word)
@@ -286,11 +310,15 @@ void tli_ring_start(struct tl_control *control, uint32_t session)
     tli_ring.ring_bytes = control->ring_bytes;
     tli_ring.chunk_count = control->ring_bytes / TL_CHUNK_BYTES;
     tli_ring.flight = control->mode == TL_RING_FLIGHT;
+    tli_ring.counts = control->mode == TL_RING_COUNT;
     tli_ring.threads->alive = 1;
     atomic_store_explicit(&tli_ring.threads->mute_count, 0, memory_order_relaxed); /* relaxed: no child of ours yet */
     for (uint32_t slot = 0; slot < TL_THREADS_MAX;
-         slot++) /* blocks of the session before, or of the process we were forked from */
+         slot++) { /* blocks of the session before, or of the process we were forked from */
+        /* relaxed, both: see [R1] */
         atomic_store_explicit(&tli_ring.threads->block[slot].limit, 0, memory_order_relaxed);
+        atomic_store_explicit(&tli_ring.threads->block[slot].counting, 0, memory_order_relaxed);
+    }
     /* [R2] release: see slow(). */
     atomic_store_explicit(&tli_ring.session, session, memory_order_release);
 }
@@ -305,6 +333,7 @@ void tli_ring_stop(void)
             continue;
         settle_loss(thread);
         thread->losing = 0;
-        atomic_store_explicit(&thread->limit, 0, memory_order_seq_cst);
+        atomic_store_explicit(&thread->limit, 0, memory_order_seq_cst); /* [R1], both */
+        atomic_store_explicit(&thread->counting, 0, memory_order_seq_cst);
     }
 }

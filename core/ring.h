@@ -3,7 +3,7 @@
  * The event ring, from the recording thread's side: what the stub templates (arch/x86/.../record.S) leave to it because
  * it is rare. The other side is the tracer; the shared layout and its ordering are in wire/control.h.
  *
- * A thread's block is written by that thread alone; only limit may be set to 0 by others, which sends
+ * A thread's block is written by that thread alone; only limit and counting may be set to 0 by others, which sends
  * the thread here with its next event.
  */
 #ifndef TL_CORE_RING_H
@@ -23,12 +23,13 @@ struct tli_thread {
     _Atomic uintptr_t limit;
     uintptr_t pointer;
     uint32_t clock_high;
-    uint32_t session;               /* tli_ring.session when the ring was claimed; 0: mute */
-    uint32_t losing;                /* 1: cursor is in the slot's waste, what is written there is lost */
-    uint32_t owner;                 /* thread id */
-    uint32_t lost_run;              /* events lost since the last one that was kept */
-    _Alignas(8) uint64_t min_ticks; /* of the session */
-    uint32_t padding[2];
+    uint32_t session;                        /* tli_ring.session when the ring was claimed; 0: mute */
+    uint32_t losing;                         /* 1: cursor is in the slot's waste, what is written there is lost */
+    uint32_t owner;                          /* thread id */
+    uint32_t lost_run;                       /* events lost since the last one that was kept */
+    _Alignas(8) uint64_t min_ticks;          /* of the session */
+    _Alignas(64) _Atomic uintptr_t counting; /* ~pointer while the thread counts; as limit, others may set it to 0 */
+    uintptr_t counters;
 };
 
 _Static_assert(offsetof(struct tli_thread, cursor) == TL_THREAD_CURSOR, "record.S");
@@ -36,6 +37,8 @@ _Static_assert(offsetof(struct tli_thread, limit) == TL_THREAD_LIMIT, "record.S"
 _Static_assert(offsetof(struct tli_thread, pointer) == TL_THREAD_POINTER, "record.S");
 _Static_assert(offsetof(struct tli_thread, clock_high) == TL_THREAD_CLOCK_HIGH, "record.S");
 _Static_assert(offsetof(struct tli_thread, min_ticks) == TL_THREAD_MIN_TICKS, "record.S");
+_Static_assert(offsetof(struct tli_thread, counting) == TL_THREAD_COUNTING, "record.S");
+_Static_assert(offsetof(struct tli_thread, counters) == TL_THREAD_COUNTERS, "record.S");
 
 #define TLI_WASTE_BYTES 4096u /* a thread that loses events writes them here, round and round */
 
@@ -52,12 +55,13 @@ struct tli_ring {
     struct tl_ring *rings;
     uintptr_t chunks; /* address of ring 0's first chunk */
     uint32_t ring_bytes;
-    uint32_t chunk_count; /* of one ring */
-    bool flight;
+    uint32_t chunk_count;       /* of one ring */
+    bool flight, counts;        /* the mode */
     _Atomic uint32_t next_slot; /* where to look for a free slot first */
     _Atomic uint32_t session;   /* goes up with each session; 0 while none runs */
     struct tli_threads *threads;
     uint8_t *waste;                 /* TL_THREADS_MAX * TLI_WASTE_BYTES, private memory */
+    uint64_t *scrap;                /* counters of forked children, TL_COUNTERS_BYTES, private memory; NULL: none */
     uint32_t owner[TL_THREADS_MAX]; /* thread that last had the slot; not wiped */
     uint64_t
         kept[TL_THREADS_MAX]; /* a word of the port's for the thread in the slot; a new or forked thread inherits it */

@@ -8,8 +8,8 @@
 #include <wire/event.h>
 
 struct record {
-    uint32_t hot;   /* offset of the hot half in the code */
-    uint32_t event; /* upper word */
+    uint32_t hot; /* offset of the hot half in the code */
+    bool entry;
     const struct tl_record_shape *shape;
 };
 
@@ -24,9 +24,11 @@ struct build {
     unsigned records;
 };
 
-uint32_t tli_event_word(unsigned kind, uint32_t function)
+uint32_t tli_stub_constant(enum tli_stub_work work, bool hot, bool entry, uint32_t function)
 {
-    return (uint32_t)(TL_EVENT(0, kind, function) >> 32);
+    if (work == TLI_STUB_COUNT && hot)
+        return function * (uint32_t)sizeof(uint64_t);
+    return (uint32_t)(TL_EVENT(0, entry ? TL_EVENT_ENTRY : TL_EVENT_EXIT, function) >> 32);
 }
 
 static enum tl_status decode_window(struct build *build)
@@ -44,34 +46,49 @@ static enum tl_status decode_window(struct build *build)
     return at == spec->size ? TL_OK : TL_BAD_ARGUMENT;
 }
 
+static const uint8_t *hot_template(enum tli_stub_work work, bool entry, const struct tl_record_shape **shape)
+{
+    if (work == TLI_STUB_COUNT)
+        return *shape = &tl_record_count_shape, tl_record_count;
+    if (entry)
+        return *shape = &tl_record_entry_shape, tl_record_entry;
+    if (work == TLI_STUB_RETRACT)
+        return *shape = &tl_record_retract_shape, tl_record_retract;
+    return *shape = &tl_record_exit_shape, tl_record_exit;
+}
+
 static void emit_record(struct build *build, bool entry)
 {
     struct tli_code *code = build->code;
+    enum tli_stub_work work = build->target->work;
+    if (work == TLI_STUB_COUNT && !entry)
+        return;
     if (build->records == TLI_STUB_RECORDS) {
         code->status = TL_NO_ROOM;
         return;
     }
     struct record *record = &build->record[build->records++];
-    bool retracts = build->target->retracts;
-    const struct tl_record_shape *exit = retracts ? &tl_record_retract_shape : &tl_record_exit_shape;
-    record->shape = entry ? &tl_record_entry_shape : exit;
+    const uint8_t *bytes = hot_template(work, entry, &record->shape);
     record->hot = code->size;
-    record->event = tli_event_word(entry ? TL_EVENT_ENTRY : TL_EVENT_EXIT, build->spec->function);
-    tli_code_bytes(code, entry ? tl_record_entry : retracts ? tl_record_retract : tl_record_exit, record->shape->size);
-    tli_code_patch(code, record->hot + record->shape->event, record->event);
+    record->entry = entry;
+    tli_code_bytes(code, bytes, record->shape->size);
+    tli_code_patch(code, record->hot + record->shape->event,
+                   tli_stub_constant(work, true, entry, build->spec->function));
 }
 
 /* The cold halves, and the pointer that they share. */
 static void emit_cold(struct build *build, struct tli_stub_shape *shape)
 {
     struct tli_code *code = build->code;
-    const struct tl_cold_shape *cold = &tl_record_cold_shape;
+    bool counts = build->target->work == TLI_STUB_COUNT;
+    const struct tl_cold_shape *cold = counts ? &tl_record_count_cold_shape : &tl_record_cold_shape;
     uint32_t pointer = code->size + build->records * cold->size;
     for (unsigned i = 0; i < build->records; i++) {
         const struct record *record = &build->record[i];
         uint32_t at = code->size;
-        tli_code_bytes(code, tl_record_cold, cold->size);
-        tli_code_patch(code, at + cold->event, record->event);
+        tli_code_bytes(code, counts ? tl_record_count_cold : tl_record_cold, cold->size);
+        tli_code_patch(code, at + cold->event,
+                       tli_stub_constant(build->target->work, false, record->entry, build->spec->function));
         tli_code_patch(code, at + cold->call, pointer - (at + cold->call + 4));
         tli_code_patch(code, at + cold->done, record->hot + record->shape->done - (at + cold->done + 4));
         for (unsigned k = 0; k < TL_RECORD_SLOWS; k++) {
@@ -188,7 +205,7 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
             site->label[build.offset[i]] = (uint16_t)build.label[i];
     shape->size = count.size;
     shape->kind = spec->kind;
-    shape->retracts = target->retracts;
+    shape->work = (uint8_t)target->work;
     shape->exits = spec->exits;
     shape->window = spec->size;
     shape->insns = spec->insns;
@@ -197,10 +214,11 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
     return code->status;
 }
 
-bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, bool retracts)
+bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, enum tli_stub_work work)
 {
-    if ((retracts && !shape->retracts) || shape->kind != spec->kind || shape->exits != spec->exits ||
-        shape->window != spec->size || shape->insns != spec->insns ||
+    bool counts = work == TLI_STUB_COUNT;
+    if (work > shape->work || counts != (shape->work == TLI_STUB_COUNT) || shape->kind != spec->kind ||
+        shape->exits != spec->exits || shape->window != spec->size || shape->insns != spec->insns ||
         (spec->kind == TL_SITE_GUARD && (shape->records != 0) != (spec->function != 0)))
         return false;
     for (unsigned i = 0; i < spec->size; i++)

@@ -14,13 +14,20 @@
 #define TLI_STUB_RECORDS 8 /* at most so many entries and exits in one window */
 #define TLI_STUB_MAX_BYTES 2048
 
+/* What the stubs of a session do. */
+enum tli_stub_work {
+    TLI_STUB_RECORD = 0,
+    TLI_STUB_RETRACT, /* calls may be too short to be recorded: tl_control.min_ticks. Serves TLI_STUB_RECORD, too */
+    TLI_STUB_COUNT,   /* entries are counted, exits are nothing */
+};
+
 /* What a stub was made from, kept so that it can serve the same site again. */
 struct tli_stub_shape {
     uint32_t size; /* bytes of the stub */
     uint16_t exits;
     uint8_t kind, window, insns, records; /* window: bytes */
-    bool retracts;                        /* serves a session without a least time, too */
-    uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of the events' upper words, hot and cold of each record */
+    uint8_t work;                         /* enum tli_stub_work */
+    uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of what tli_stub_constant() gives: hot, cold of each record */
     uint8_t bytes[TL_SITE_MAX_BYTES];
 };
 
@@ -29,7 +36,7 @@ struct tli_stub_target {
     uintptr_t guard;        /* called by guards */
     uintptr_t entry;        /* first byte of the function's entry site, 0: none */
     uintptr_t entry_silent; /* its copy without the record, 0: not known */
-    bool retracts;          /* calls may be too short to be recorded: tl_control.min_ticks */
+    enum tli_stub_work work;
 };
 
 /* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL
@@ -39,9 +46,9 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
                               struct tli_stub_shape *shape);
 
 /* True if shape is what spec would be built into, or more. */
-bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, bool retracts);
+bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, enum tli_stub_work work);
 
-/* The upper word of an event. */
-uint32_t tli_event_word(unsigned kind, uint32_t function);
+/* The constant of a record's hot or cold half: the upper word of its event, or the offset of its counter. */
+uint32_t tli_stub_constant(enum tli_stub_work work, bool hot, bool entry, uint32_t function);
 
 #endif

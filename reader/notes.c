@@ -129,6 +129,13 @@ static bool take_function(struct notes *notes, char *text)
     return !notes->no_memory;
 }
 
+static bool take_calls(struct tl_trace *trace, char *text)
+{
+    uint64_t id;
+    return take_number(&text, ' ', &id) && id > 0 && id <= trace->function_count &&
+           take_number(&text, '\0', &trace->functions[id - 1].calls);
+}
+
 static bool take_uuid(struct tl_trace *trace, const char *text)
 {
     for (int i = 0; i < 16; i++) {
@@ -168,6 +175,8 @@ static bool take_info(struct tl_trace_info *info, const char *key, char *value)
         {"entry_jump", &info->entry_jump},
         {"entry_trap", &info->entry_trap},
         {"lost", &info->lost},
+        {"threads", &info->threads},
+        {"counted", &info->counted},
         {"batches", &info->batches},
         {"membarriers", &info->membarriers},
         {"poke_ns", &info->poke_ns},
@@ -193,6 +202,8 @@ static bool take_line(struct notes *notes, char *line, bool *ended)
     *value++ = '\0';
     if (strcmp(line, "function") == 0)
         return take_function(notes, value);
+    if (strcmp(line, "calls") == 0)
+        return take_calls(trace, value);
     if (strcmp(line, "module") == 0)
         return take_module(notes, value);
     if (strcmp(line, "uuid") == 0)

@@ -152,6 +152,9 @@ struct tl_profile *tl_profile_make(const struct tl_trace *trace, const struct tl
         }
         before += trace->threads[i].end_bytes;
     }
+    for (size_t i = 0; i < trace->function_count; i++)
+        if (!filter->hidden || !filter->hidden[i])
+            profile->rows[i].calls += trace->functions[i].calls;
     return profile;
 }
 

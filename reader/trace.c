@@ -82,6 +82,8 @@ static void add_up(struct tl_trace *trace)
         if (thread->last_time > trace->last_time)
             trace->last_time = thread->last_time;
     }
+    for (size_t i = 0; i < trace->function_count; i++)
+        trace->events += trace->functions[i].calls;
     trace->lost = lost > trace->info.lost ? lost : trace->info.lost;
     if (trace->thread_count > 0)
         qsort(trace->threads, trace->thread_count, sizeof *trace->threads, by_time);
@@ -172,6 +174,11 @@ uint64_t tl_trace_ticks(const struct tl_trace *trace, uint64_t ns)
 {
     /* Rounded up: a call of exactly that many ns is long enough. */
     return (uint64_t)(((unsigned __int128)ns * trace->info.tsc_hz + 999999999u) / 1000000000u);
+}
+
+uint64_t tl_trace_threads(const struct tl_trace *trace)
+{
+    return trace->info.counted ? trace->info.threads : trace->thread_count;
 }
 
 uint64_t tl_trace_duration_ns(const struct tl_trace *trace)

@@ -21,6 +21,8 @@ struct tl_trace_info {
     uint64_t tsc_start, tsc_end; /* tsc_end 0: the tracer did not come to an end */
     uint64_t realtime_start_ns, held_ns;
     uint64_t functions_found, functions_traced, sites_jump, sites_trap, entry_jump, entry_trap;
+    uint64_t threads; /* as the tracer counted them; 0: it did not */
+    uint64_t counted; /* calls were only counted: there are no events */
     uint64_t lost, batches, membarriers, poke_ns, traps;
 };
 
@@ -34,6 +36,7 @@ struct tl_trace_function {
     char *name; /* mangled; NULL: none */
     uint32_t module;
     uint64_t address, size; /* in the file */
+    uint64_t calls;         /* if they were only counted */
 };
 
 struct tl_trace_thread {
@@ -55,7 +58,7 @@ struct tl_trace {
     size_t function_count;
     struct tl_trace_thread *threads; /* by the time of their first event */
     size_t thread_count;
-    uint64_t events, lost; /* over all threads; lost is the tracer's own count where that is higher */
+    uint64_t events, lost; /* over all threads, or calls counted; lost is the tracer's own count where that is higher */
     uint64_t first_time, last_time;
     uint64_t bytes; /* of all files, padding left out */
 };
@@ -67,6 +70,9 @@ void tl_trace_close(struct tl_trace *trace);
 
 uint64_t tl_trace_ns(const struct tl_trace *trace, uint64_t ticks);
 uint64_t tl_trace_ticks(const struct tl_trace *trace, uint64_t ns);
+
+/* How many threads were seen. */
+uint64_t tl_trace_threads(const struct tl_trace *trace);
 
 /* How long the recording is. */
 uint64_t tl_trace_duration_ns(const struct tl_trace *trace);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <tracer/counts.h>
 #include <tracer/drain.h>
 #include <tracer/process.h>
 #include <wire/event.h>
@@ -41,6 +42,7 @@ struct tl_drain {
     unsigned reap_next;    /* slot, modulo how many there are */
     unsigned started_next; /* the same of tl_drain_started() */
     struct tl_drain_count count;
+    uint64_t *calls; /* by function id, if the session counts */
     struct thread thread[TL_THREADS_MAX];
 };
 
@@ -63,6 +65,10 @@ struct tl_drain *tl_drain_new(struct tl_agent *agent, const struct tl_writer_ops
     struct tl_drain *drain = calloc(1, sizeof(*drain));
     if (!drain)
         return NULL;
+    if (agent->control->mode == TL_RING_COUNT && !(drain->calls = calloc(TL_COUNTED_MAX, sizeof(*drain->calls)))) {
+        free(drain);
+        return NULL;
+    }
     drain->agent = agent;
     drain->ops = ops;
     drain->writer = writer;
@@ -250,6 +256,18 @@ static uint32_t run_length(uint32_t complete, uint32_t before_end)
     return run < RUN_CHUNKS ? run : RUN_CHUNKS;
 }
 
+/* The counters of the slot's thread, which counts no more. */
+static void take_counts(struct tl_drain *drain, unsigned slot)
+{
+    struct thread *thread = &drain->thread[slot];
+    uint32_t serial = tl_agent_ring(drain->agent, slot)->serial;
+    if (serial != 0)
+        drain->count.events += tl_counts_take(drain->agent, slot, drain->calls);
+    drain->count.threads += serial - thread->serial;
+    thread->serial = serial;
+    count_lost(drain, slot);
+}
+
 /* last: the thread records no more, its newest chunk is taken too. */
 static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
 {
@@ -260,6 +278,11 @@ static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
     uint32_t tail = ring->tail;        /* ours */
     long taken = 0;
     int error = 0;
+    if (drain->calls) {
+        if (last)
+            take_counts(drain, slot);
+        return 0;
+    }
     if (head != tail)
         error = meet(drain, thread, ring);
     if (head - tail > chunks) /* flight recorder: the oldest were overwritten */
@@ -290,7 +313,7 @@ static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
 long tl_drain_run(struct tl_drain *drain)
 {
     long taken = 0;
-    if (drain->agent->control->mode == TL_RING_FLIGHT)
+    if (drain->agent->control->mode != TL_RING_STREAM)
         return 0;
     for (unsigned slot = 0; slot < TL_THREADS_MAX; slot++) {
         long here = drain_slot(drain, slot, false);
@@ -305,7 +328,7 @@ int tl_drain_started(struct tl_drain *drain)
 {
     int error = 0;
     /* Events of a chunk that is not complete may be retracted. */
-    if (drain->agent->control->mode == TL_RING_FLIGHT || drain->agent->control->min_ticks)
+    if (drain->agent->control->mode != TL_RING_STREAM || drain->agent->control->min_ticks)
         return 0;
     uint64_t until =
         now_ns() + REAP_NS; /* thousands of new threads are thousands of files: some now, the others soon */
@@ -374,7 +397,7 @@ int tl_drain_finish(struct tl_drain *drain, uint64_t tsc_end)
             return error;
     }
     drain->count.lost += drain->agent->control->threads_lost + drain->agent->control->gs_taken;
-    return 0;
+    return drain->calls ? drain->ops->calls(drain->writer, drain->calls, TL_COUNTED_MAX) : 0;
 }
 
 struct tl_drain_count tl_drain_count(const struct tl_drain *drain)
@@ -386,5 +409,7 @@ void tl_drain_free(struct tl_drain *drain)
 {
     for (unsigned slot = 0; drain && slot < TL_THREADS_MAX; slot++)
         tl_filter_stage_free(drain->thread[slot].stage);
+    if (drain)
+        free(drain->calls);
     free(drain);
 }

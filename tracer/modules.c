@@ -262,7 +262,8 @@ static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, stru
             struct tl_wire_site site = module->sites[next];
             site.function = loaded->function_id[site.function];
             site.address += loaded->bias;
-            if (site.function != 0)
+            bool wanted = site.kind != TL_SITE_BODY || agent->control->mode != TL_RING_COUNT; /* that has no exits */
+            if (site.function != 0 && wanted)
                 tl_agent_sites(agent)[count++] = site;
         }
         if (count && !arm_batch(agent, count, armed, reason, size))
@@ -285,6 +286,11 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
             error = -ENOMEM;
         for (size_t k = 0; k < loaded->module->function_count; k++)
             armed->functions += loaded->module->functions[k].selected;
+        if (agent->control->mode == TL_RING_COUNT && armed->functions >= TL_COUNTED_MAX) {
+            snprintf(reason, size, "not more than %u functions can be counted; choose fewer with -f",
+                     TL_COUNTED_MAX - 1);
+            return false;
+        }
         if (!error)
             error = tell_writer(modules, loaded, ops, writer);
     }

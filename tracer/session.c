@@ -99,9 +99,10 @@ static int place(void *argument)
             : tl_hold_adopt(&session->hold, session->pid, session->memory, session->reason, sizeof(session->reason));
     if (!held)
         return 0;
-    session->placed =
-        tl_agent_place(&session->agent, &session->hold, &session->resident, options->buffer_bytes,
-                       options->flight ? TL_RING_FLIGHT : TL_RING_STREAM, session->reason, sizeof(session->reason));
+    enum tl_ring_mode mode = options->counts ? TL_RING_COUNT : options->flight ? TL_RING_FLIGHT : TL_RING_STREAM;
+    session->placed = tl_agent_place(&session->agent, &session->hold, &session->resident,
+                                     options->counts ? TL_COUNTERS_BYTES : options->buffer_bytes, mode, session->reason,
+                                     sizeof(session->reason));
     tl_hold_end(&session->hold);
     return 0;
 }
@@ -371,6 +372,7 @@ static void fill_info(struct tl_session *session)
     info->sites_jump = armed->sites_jump;
     info->sites_trap = armed->sites_trap;
     info->lost = tl_drain_count(session->drain).lost;
+    info->threads = tl_drain_count(session->drain).threads;
     info->batches = control->batches;
     info->membarriers = control->membarriers;
     info->traps = control->traps;

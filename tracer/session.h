@@ -22,6 +22,7 @@ struct tl_session_options {
     uint64_t for_ns;       /* stop after; 0: do not */
     uint32_t buffer_bytes; /* of one thread */
     bool flight;
+    bool counts; /* calls are counted, nothing else */
     int verbose; /* -1: -q, 0, 1: -v */
 };
 

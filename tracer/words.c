@@ -86,7 +86,8 @@ void tl_session_sum_up(const struct tl_session *session)
             armed->functions, armed->entry_jump, armed->entry_trap);
     if (none)
         fprintf(stderr, "; %" PRIu64 " not: 'trapline list' says why", none);
-    fprintf(stderr, ")\n%s events in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
-            count.threads, count.threads == 1 ? "" : "s", grouped(count.lost, lost, sizeof(lost)),
-            size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
+    fprintf(stderr, ")\n%s %s in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
+            session->options->counts ? "calls" : "events", count.threads, count.threads == 1 ? "" : "s",
+            grouped(count.lost, lost, sizeof(lost)), size_text(session->bytes, bytes, sizeof(bytes)),
+            session->options->directory);
 }

@@ -43,6 +43,8 @@
 #define TL_THREADS_MAX 4096u
 #define TL_SITES_MAX (1u << 18) /* in one batch */
 #define TL_CHUNK_BYTES 32768u
+#define TL_COUNTED_MAX (1u << 20)               /* function ids in a session that counts are smaller */
+#define TL_COUNTERS_BYTES (TL_COUNTED_MAX * 8u) /* of a ring there */
 #define TL_RING_STRIDE 128u
 #define TL_RINGS_OFFSET 4096u
 #define TL_SITES_OFFSET (TL_RINGS_OFFSET + TL_THREADS_MAX * TL_RING_STRIDE)
@@ -59,6 +61,7 @@ enum tl_command {
 enum tl_ring_mode {
     TL_RING_STREAM = 0, /* full: drop the newest, count them */
     TL_RING_FLIGHT = 1, /* full: overwrite the oldest */
+    TL_RING_COUNT = 2,  /* no events: a ring is its thread's counters, uint64_t by function id */
 };
 
 /* Who writes: T tracer, A agent (its own thread), F any thread of the target. */

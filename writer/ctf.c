@@ -44,6 +44,7 @@ static void writer_free(struct tl_writer *writer)
     free(writer->modules);
     free(writer->functions);
     free(writer->seen);
+    free(writer->calls);
     free(writer->command);
     if (writer->directory >= 0)
         close(writer->directory);
@@ -141,6 +142,15 @@ static int ctf_info(struct tl_writer *writer, const struct tl_recording_info *in
     return error ? error : ctf_flush_names(writer);
 }
 
+static int ctf_calls(struct tl_writer *writer, const uint64_t *calls, size_t count)
+{
+    free(writer->calls);
+    writer->calls = calloc(writer->function_count + 1, sizeof *writer->calls);
+    for (size_t i = 0; writer->calls && i < writer->function_count && i + 1 < count; i++)
+        writer->calls[i] = calls[i + 1];
+    return writer->calls ? 0 : -ENOMEM;
+}
+
 /* The text comes last: while a stream is being finished the old text, with all names, still fits it. */
 static int ctf_close(struct tl_writer *writer, const struct tl_recording_info *info, uint64_t *bytes_written)
 {
@@ -167,5 +177,6 @@ const struct tl_writer_ops tl_writer_ctf = {
     .flush_names = ctf_flush_names,
     .info = ctf_info,
     .packet = tli_ctf_packet,
+    .calls = ctf_calls,
     .close = ctf_close,
 };

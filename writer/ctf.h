@@ -55,6 +55,7 @@ struct tl_writer {
     bool unnamed;                       /* one was seen that the metadata may not name yet */
     uint64_t metadata_ns;               /* when it was last written */
     size_t function_count, function_room;
+    uint64_t *calls;                 /* NULL, or function_count of them, the same index */
     struct tli_ctf_stream **streams; /* in the order they came */
     size_t stream_count, stream_room;
     uint32_t *slots; /* hash of tid -> index + 1 in streams[] */

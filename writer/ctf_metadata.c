@@ -165,6 +165,7 @@ static void put_info(FILE *to, const struct tl_recording_info *info)
         {"entry_jump", info->entry_jump},
         {"entry_trap", info->entry_trap},
         {"lost", info->lost},
+        {"threads", info->threads},
         {"batches", info->batches},
         {"membarriers", info->membarriers},
         {"poke_ns", info->poke_ns},
@@ -201,6 +202,11 @@ static void put_notes(FILE *to, const struct tl_writer *writer)
         put_note(to, function->name ? function->name : "", false);
         putc('\n', to);
     }
+    if (writer->calls)
+        fputs("counted=1\n", to);
+    for (size_t i = 0; writer->calls && i < writer->function_count; i++)
+        if (writer->calls[i])
+            fprintf(to, "calls=%zu %" PRIu64 "\n", i + 1, writer->calls[i]);
     fprintf(to, "end=%zu\n", writer->function_count);
 }
 

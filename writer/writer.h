@@ -21,7 +21,8 @@ struct tl_recording_info {
     uint64_t held_ns; /* how long the one thread was held while the agent was placed; 0 for a launched program */
     uint64_t functions_found, functions_traced, sites_jump, sites_trap; /* functions: by the tactic of their entry */
     uint64_t entry_jump, entry_trap;
-    uint64_t lost; /* all events dropped */
+    uint64_t lost;    /* all events dropped */
+    uint64_t threads; /* that were seen */
     uint64_t batches, membarriers, poke_ns, traps;
     int by_attach; /* 1: attached, 0: launched */
 };
@@ -61,6 +62,8 @@ struct tl_writer_ops {
     int (*info)(struct tl_writer *,
                 const struct tl_recording_info *info); /* what is known by now: close may not come */
     int (*packet)(struct tl_writer *, const struct tl_recording_packet *);
+    /* Instead of packets: how often each function was called, by its id; calls[0] is nobody's. */
+    int (*calls)(struct tl_writer *, const uint64_t *calls, size_t count);
     int (*close)(struct tl_writer *, const struct tl_recording_info *info, uint64_t *bytes_written);
 };
 

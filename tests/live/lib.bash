@@ -180,7 +180,7 @@ bounded() {
     timeout -k 5 "$RUN_SECONDS" "$@"
 }
 # recorded OPTION... -- PROGRAM ARG...: runs it under 'trapline record'; output in $scratch/traced.out, trapline's
-# words in traced.err, the recording in $scratch/data. Returns the status.
+# words in traced.err, the recording in $scratch/data. Returns the status. VERB: another one than record.
 recorded() {
     local options=()
     while [ "$1" != -- ]; do
@@ -189,7 +189,7 @@ recorded() {
     done
     shift
     rm -rf "$scratch/data" "$scratch/data.old"
-    bounded "$TRAPLINE" record -d "$scratch/data" "${options[@]}" "$@" >"$scratch/traced.out" 2>"$scratch/traced.err"
+    bounded "$TRAPLINE" "${VERB:-record}" -d "$scratch/data" "${options[@]}" "$@" >"$scratch/traced.out" 2>"$scratch/traced.err"
 }
 # same OPTION... -- PROGRAM ARG...: with and without trapline it prints the same and ends the same way, and trapline
 # ends with its two lines.
@@ -212,7 +212,7 @@ same() {
 summary_lines() {
     tail -n 2 "$scratch/traced.err" | head -n 1 | grep -qE '^traced [0-9,]+ of [0-9,]+ functions \(' ||
         fail "no line 'traced N of M functions': $(tail -n 3 "$scratch/traced.err")"
-    tail -n 1 "$scratch/traced.err" | grep -qE '^[0-9,]+ events in [0-9,]+ threads?, [0-9,]+ lost, .* in ' ||
+    tail -n 1 "$scratch/traced.err" | grep -qE '^[0-9,]+ (events|calls) in [0-9,]+ threads?, [0-9,]+ lost, .* in ' ||
         fail "no line 'N events in N threads': $(tail -n 3 "$scratch/traced.err")"
 }
 report() {
@@ -251,7 +251,7 @@ text_is_the_files() {
 # record_for TIME OPTION...: traces the target for so long. attached: and it must work.
 record_for() {
     rm -rf "$scratch/data" "$scratch/data.old"
-    bounded "$TRAPLINE" record -p "$target" -d "$scratch/data" --for "$@" >"$scratch/traced.out" 2>"$scratch/traced.err"
+    bounded "$TRAPLINE" "${VERB:-record}" -p "$target" -d "$scratch/data" --for "$@" >"$scratch/traced.out" 2>"$scratch/traced.err"
 }
 attached() {
     local status

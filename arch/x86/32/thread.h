@@ -11,5 +11,7 @@
 #define TL_THREAD_POINTER 8     /* GS base of the thread that owns the block */
 #define TL_THREAD_CLOCK_HIGH 12 /* bits 32..63 of the TSC, as of the last clock record */
 #define TL_THREAD_MIN_TICKS 32  /* calls that took less are retracted */
+#define TL_THREAD_COUNTING 64   /* complement of TL_THREAD_POINTER while the thread's calls are counted */
+#define TL_THREAD_COUNTERS 68   /* then: address of its counters, eight bytes a function */
 
 #endif

@@ -135,6 +135,60 @@ tl_record_guard:
         jrcxz   . + 7
 .Lguard_end:
 
+/* A call that is only counted. No clock, no cursor: one test, whether the thread's calls are counted already, and one
+ * addition, which a signal cannot split. A thread pointer and its complement are never the same, so neither a block of
+ * another thread nor one that was wiped, both zero, is taken for ours. */
+        .globl  tl_record_count
+        .hidden tl_record_count
+tl_record_count:
+        push    %rax
+        push    %rcx
+        lahf
+        seto    %al
+        rdgsbase %rcx
+        test    %rcx, %rcx                      /* a thread that has never counted */
+        .byte   0x0f, 0x84                      /* jz cold */
+.Lslow0_count:
+        .long   0
+        rdfsbase %rcx
+        not     %rcx
+        cmp     %rcx, %gs:TL_THREAD_COUNTING
+        .byte   0x0f, 0x85                      /* jne cold */
+.Lslow1_count:
+.Lslow2_count:
+.Lslow3_count:
+        .long   0
+        mov     %gs:TL_THREAD_COUNTERS, %rcx
+        .byte   0x48, 0xff, 0x81                /* incq counter(%rcx) */
+.Levent_count:
+        .long   0
+.Ldone_count:
+        add     $0x7f, %al
+        sahf
+        pop     %rcx
+        pop     %rax
+.Lend_count:
+
+/* Its cold half, as tl_record_cold; the hot half has saved two registers less. */
+        .globl  tl_record_count_cold
+        .hidden tl_record_count_cold
+tl_record_count_cold:
+        push    %rdx
+        push    %rsi
+        .byte   0x68                            /* push $event */
+.Lcount_cold_event:
+        .long   0
+        .byte   0xff, 0x15                      /* call *pointer(%rip) */
+.Lcount_cold_call:
+        .long   0
+        lea     8(%rsp), %rsp
+        pop     %rsi
+        pop     %rdx
+        .byte   0xe9                            /* jmp done */
+.Lcount_cold_done:
+        .long   0
+.Lcount_cold_end:
+
 .macro TEMPLATE name
         .globl  tl_record_\name\()_shape
         .hidden tl_record_\name\()_shape
@@ -151,6 +205,7 @@ tl_record_\name\()_shape:                       /* struct tl_record_shape */
         TEMPLATE entry
         TEMPLATE exit
         TEMPLATE retract
+        TEMPLATE count
         .globl  tl_record_cold_shape
         .hidden tl_record_cold_shape
 tl_record_cold_shape:                           /* struct tl_cold_shape */
@@ -158,6 +213,13 @@ tl_record_cold_shape:                           /* struct tl_cold_shape */
         .short  .Lcold_event - tl_record_cold
         .short  .Lcold_call - tl_record_cold
         .short  .Lcold_done - tl_record_cold
+        .globl  tl_record_count_cold_shape
+        .hidden tl_record_count_cold_shape
+tl_record_count_cold_shape:                     /* struct tl_cold_shape */
+        .short  .Lcount_cold_end - tl_record_count_cold
+        .short  .Lcount_cold_event - tl_record_count_cold
+        .short  .Lcount_cold_call - tl_record_count_cold
+        .short  .Lcount_cold_done - tl_record_count_cold
         .globl  tl_record_guard_shape
         .hidden tl_record_guard_shape
 tl_record_guard_shape:                          /* struct tl_guard_shape */

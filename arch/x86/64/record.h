@@ -13,7 +13,7 @@
 struct tl_record_shape {
     uint16_t size;
     uint16_t slow[TL_RECORD_SLOWS]; /* rel32 to the cold half */
-    uint16_t event;                 /* upper word of the event: kind and value */
+    uint16_t event;                 /* upper word of the event: kind and value; count: the counter's offset */
     uint16_t done;                  /* where the cold half returns to */
 };
 
@@ -29,9 +29,11 @@ struct tl_guard_shape {
     uint16_t call;
 };
 
-extern const uint8_t tl_record_entry[], tl_record_exit[], tl_record_retract[], tl_record_cold[], tl_record_guard[];
-extern const struct tl_record_shape tl_record_entry_shape, tl_record_exit_shape, tl_record_retract_shape;
-extern const struct tl_cold_shape tl_record_cold_shape;
+extern const uint8_t tl_record_entry[], tl_record_exit[], tl_record_retract[], tl_record_cold[], tl_record_guard[],
+    tl_record_count[], tl_record_count_cold[];
+extern const struct tl_record_shape tl_record_entry_shape, tl_record_exit_shape, tl_record_retract_shape,
+    tl_record_count_shape;
+extern const struct tl_cold_shape tl_record_cold_shape, tl_record_count_cold_shape;
 extern const struct tl_guard_shape tl_record_guard_shape;
 
 #endif

@@ -11,5 +11,7 @@
 #define TL_THREAD_POINTER 16    /* FS base of the thread that owns the block */
 #define TL_THREAD_CLOCK_HIGH 24 /* bits 32..63 of the TSC, as of the last clock record */
 #define TL_THREAD_MIN_TICKS 48  /* calls that took less are retracted */
+#define TL_THREAD_COUNTING 64   /* complement of TL_THREAD_POINTER while the thread's calls are counted */
+#define TL_THREAD_COUNTERS 72   /* then: address of its counters, eight bytes a function */
 
 #endif
