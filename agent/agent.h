@@ -18,7 +18,9 @@
 /* arm.c. The text lock of user space is that only the agent's thread pokes. */
 enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *sites, uint32_t count);
 void tli_agent_disarm(struct tl_control *control);
-void tli_agent_disarm_guards(struct tl_control *control);
+void tli_agent_disarm_guards(void);
+/* Takes out, in one batch, the sites of functions that have been called (TL_RING_COVER). */
+void tli_agent_retire(struct tl_control *control);
 
 /* shared.c. Moves the session's shared memory over that of the session before, if there is one; its address. NULL: it
  * cannot be done, the session must not begin. */

@@ -60,7 +60,21 @@ static enum tli_stub_work work(void)
     const struct tl_control *control = tli_ring.control;
     if (control && control->mode == TL_RING_COUNT)
         return TLI_STUB_COUNT;
+    if (control && control->mode == TL_RING_COVER)
+        return TLI_STUB_COVER;
     return control && control->min_ticks != 0 ? TLI_STUB_RETRACT : TLI_STUB_RECORD;
+}
+
+/* A byte a function, for tracers that want to know whether it was called. */
+static uintptr_t called_bytes(void)
+{
+    return (uintptr_t)tli_ring.control + (uintptr_t)TL_CALLED_OFFSET;
+}
+
+/* Whether the session wants to know when functions are left. */
+static bool wants_exits(void)
+{
+    return work() != TLI_STUB_COUNT && work() != TLI_STUB_COVER;
 }
 
 static struct tli_stub_target target_of(const struct batch *batch, const struct tl_wire_site *spec)
@@ -71,6 +85,7 @@ static struct tli_stub_target target_of(const struct batch *batch, const struct 
     target.guard = (uintptr_t)tl_stub_guard;
     target.entry = target.entry_silent = 0;
     target.work = work();
+    target.called = called_bytes();
     if (!guard && spec->function < batch->entry_count && batch->entry[spec->function]) {
         const struct tli_site *entry = batch->entry[spec->function];
         target.entry = entry->address;
@@ -111,10 +126,14 @@ static enum tl_status make_stub(const struct batch *batch, const struct tl_wire_
  * before would record under the new id, which names the same function. */
 static enum tl_status rename_stub(const struct tli_site *site, uint32_t function)
 {
-    const struct tli_stub_shape *shape = site->shape;
+    struct tli_stub_shape *shape = site->shape;
+    struct tli_stub_target target;
+    target.work = (enum tli_stub_work)shape->work;
+    target.called = called_bytes();
+    shape->function = function;
     for (unsigned i = 0; i < 2u * shape->records; i++) {
         bool entry = i < 2 && shape->kind != TL_SITE_BODY;
-        uint32_t word = tli_stub_constant((enum tli_stub_work)shape->work, i % 2 == 0, entry, function), found;
+        uint32_t word = tli_stub_constant(&target, i % 2 == 0, entry, function), found;
         __builtin_memcpy(&found, (const void *)(site->stub + shape->event[i]), sizeof(found));
         if (found == word)
             continue;
@@ -203,7 +222,7 @@ static enum tl_status add_traps(struct batch *batch, const struct tl_wire_site *
             return TL_NO_INSTRUCTION;
         bool leaves = spec->exits >> i & 1, entry = i == 0 && spec->kind == TL_SITE_ENTRY;
         bool back = spec->kind == TL_SITE_REDIRECT && insn.rel_size != 0 && insn.category != TL_INSN_CALL_REL;
-        if (entry || (leaves && work() != TLI_STUB_COUNT) || back) {
+        if (entry || (leaves && wants_exits()) || back) {
             struct tl_wire_site one = *spec;
             one.address += at;
             one.kind = entry ? TL_SITE_ENTRY : spec->kind == TL_SITE_ENTRY ? TL_SITE_BODY : spec->kind;
@@ -388,41 +407,61 @@ enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *si
     return status;
 }
 
-/* Collects the standing sites, guards or not, into memory of room bytes. */
-static struct tli_site **standing(bool guards, size_t *count, size_t *room)
+/* Whether a standing site is to go: all guards, all others, or those of functions that have been called. */
+enum which { GUARDS, OTHERS, CALLED };
+
+static bool goes(const struct tli_site *site, enum which which)
+{
+    const volatile uint8_t *called = (const volatile uint8_t *)called_bytes(); /* a byte is set and stays */
+    /* relaxed: ours to write */
+    return atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_STANDING &&
+           site->guard == (which == GUARDS) && (which != CALLED || (site->shape && called[site->shape->function]));
+}
+
+/* Collects sites into memory of room bytes. */
+static struct tli_site **standing(enum which which, size_t *count, size_t *room)
 {
     const struct tli_table *table = tli_site_table();
     *count = 0;
     *room = table ? table->count * sizeof(struct tli_site *) : 0;
     struct tli_site **sites = *room ? tl_port_memory(*room) : 0;
-    for (size_t i = 0; sites && i < table->count; i++) {
-        struct tli_site *site = table->sites[i];
-        /* relaxed: ours to write */
-        if (atomic_load_explicit(&site->state, memory_order_relaxed) == TLI_SITE_STANDING && site->guard == guards)
-            sites[(*count)++] = site;
-    }
+    for (size_t i = 0; sites && i < table->count; i++)
+        if (goes(table->sites[i], which))
+            sites[(*count)++] = table->sites[i];
     return sites;
+}
+
+static void disarm(struct tl_control *control, enum which which)
+{
+    size_t count, room;
+    struct tli_site **sites = standing(which, &count, &room);
+    if (!sites)
+        return;
+    uint64_t before = tl_port_clock();
+    if (count != 0) {
+        set_state(sites, count, TLI_SITE_LEAVING);
+        poke(sites, count, TLI_POKE_DISARM);
+    }
+    control->poke_tsc = tl_port_clock() - before;
+    control->sites_armed -= count;
+    tl_port_memory_free(sites, room);
 }
 
 void tli_agent_disarm(struct tl_control *control)
 {
-    size_t count, room;
-    struct tli_site **sites = standing(false, &count, &room);
-    if (!sites)
-        return;
-    uint64_t before = tl_port_clock();
-    set_state(sites, count, TLI_SITE_LEAVING);
-    poke(sites, count, TLI_POKE_DISARM);
-    control->poke_tsc = tl_port_clock() - before;
+    disarm(control, OTHERS);
     control->sites_armed = 0;
-    tl_port_memory_free(sites, room);
 }
 
-void tli_agent_disarm_guards(struct tl_control *control)
+void tli_agent_retire(struct tl_control *control)
+{
+    disarm(control, CALLED);
+}
+
+void tli_agent_disarm_guards(void)
 {
     size_t count, room;
-    struct tli_site **sites = standing(true, &count, &room);
-    (void)control;
+    struct tli_site **sites = standing(GUARDS, &count, &room);
     if (!sites)
         return;
     swap_guards(sites, count, false);

@@ -74,7 +74,7 @@ static enum tl_status start(struct tl_boot *boot, struct tl_control *control)
     if (status == TL_OK) {
         /* A process forked while its parent was traced has the parent's sites, and nobody to take them out. */
         tli_agent_disarm(control);
-        tli_agent_disarm_guards(control);
+        tli_agent_disarm_guards();
         tli_ring_start(control, ++session);
     }
     return status;
@@ -85,7 +85,7 @@ static void stop(struct tl_control *control)
 {
     tli_agent_disarm(control);
     tli_ring_stop();
-    tli_agent_disarm_guards(control);
+    tli_agent_disarm_guards();
     for (int i = 0; i < 100; i++) {
         tli_sleep(GRACE_NS);
         if (!tli_agent_signal_pending())
@@ -107,6 +107,9 @@ static void obey(struct tl_control *control)
         break;
     case TL_COMMAND_DISARM:
         tli_agent_disarm(control);
+        break;
+    case TL_COMMAND_RETIRE:
+        tli_agent_retire(control);
         break;
     case TL_COMMAND_QUIT:
         stop(control);

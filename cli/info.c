@@ -94,8 +94,11 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     printf("began        %s\n", began);
     printf("duration     %s\n", trimmed(tl_text_duration(text, tl_trace_duration_ns(trace))));
     printf("threads      %s\n", tl_text_count(a, tl_trace_threads(trace)));
-    printf("%s       %s, %s lost\n", info->counted ? "calls " : "events", tl_text_count(a, trace->events),
-           tl_text_count(b, trace->lost));
+    printf("%s       %s, %s lost\n",
+           info->covered   ? "called"
+           : info->counted ? "calls "
+                           : "events",
+           tl_text_count(a, trace->events), tl_text_count(b, trace->lost));
     if (info->functions_found)
         printf("functions    %llu of %llu traced (%llu jump, %llu trap)\n", (unsigned long long)info->functions_traced,
                (unsigned long long)info->functions_found, (unsigned long long)info->entry_jump,

@@ -13,9 +13,9 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } verbs[] = {
-    {"record", tl_command_record}, {"live", tl_command_live}, {"replay", tl_command_replay},
-    {"report", tl_command_report}, {"list", tl_command_list}, {"info", tl_command_info},
-    {"count", tl_command_count},
+    {"record", tl_command_record}, {"live", tl_command_live},   {"replay", tl_command_replay},
+    {"report", tl_command_report}, {"list", tl_command_list},   {"info", tl_command_info},
+    {"count", tl_command_count},   {"cover", tl_command_cover},
 };
 
 static int usage(void)
@@ -26,6 +26,7 @@ static int usage(void)
          "       trapline record [options] -p PID          until ^C, its end, or --for\n"
          "       trapline live   ...                       record, then replay\n"
          "       trapline count  ...                       only count the calls, then report\n"
+         "       trapline cover  ...                       only note which functions are called, then report\n"
          "       trapline replay [-d DIR]                  the calls, indented, per thread\n"
          "       trapline report [-d DIR]                  one row a function\n"
          "       trapline list   PID | FILE [GLOB...]      what can be traced, and how\n"

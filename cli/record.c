@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * `record`, `live` and `count`: their options, and what follows the recording. The session itself is tracer/session.c.
+ * `record`, `live`, `count` and `cover`: their options, and what follows the recording. The session itself is
+ * tracer/session.c.
  */
 #include <cli/record.h>
 #include <cli/views.h>
@@ -35,10 +36,15 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
 };
 
-/* What counts has no times, no levels and no ring. */
-static const char counts_not[] = "tDBO";
+/* What keeps numbers has no times, no levels and no ring. */
+static const char numbers_not[] = "tDBO";
 
-static void usage(const char *verb, bool counts)
+static bool keeps_numbers(const struct tl_session_options *session)
+{
+    return session->mode == TL_RING_COUNT || session->mode == TL_RING_COVER;
+}
+
+static void usage(const char *verb, bool numbers)
 {
     printf("usage: trapline %s [options] PROG [ARG...]\n"
            "       trapline %s [options] -p PID\n\n"
@@ -54,12 +60,12 @@ static void usage(const char *verb, bool counts)
            "      --color WHEN           of what is shown then: auto, always, never\n"
            "  -v, -q                     say more, say less\n",
            verb, verb,
-           counts ? ""
-                  : "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
-                    "  -D, --depth N              N levels (all)\n",
-           counts ? ""
-                  : "      --buffer SIZE          per thread (4M)\n"
-                    "      --flight               overwrite the oldest instead of dropping the newest\n");
+           numbers ? ""
+                   : "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
+                     "  -D, --depth N              N levels (all)\n",
+           numbers ? ""
+                   : "      --buffer SIZE          per thread (4M)\n"
+                     "      --flight               overwrite the oldest instead of dropping the newest\n");
 }
 
 static int wrong(const char *option, const char *value, const char *wanted)
@@ -133,8 +139,8 @@ static int take_option(struct request *request, int option, const char *value)
     struct tl_session_options *session = &request->session;
     long number;
     bool color;
-    if (session->counts && strchr(counts_not, option)) {
-        fputs("trapline: count knows no -t, -D, --buffer and --flight: it keeps numbers, no calls\n", stderr);
+    if (keeps_numbers(session) && strchr(numbers_not, option)) {
+        fputs("trapline: count and cover know no -t, -D, --buffer and --flight: they keep no calls\n", stderr);
         return TL_EXIT_TRAPLINE;
     }
     switch (option) {
@@ -169,7 +175,7 @@ static int take_option(struct request *request, int option, const char *value)
                    ? 0
                    : wrong("--buffer", value, "a size like 512K or 4M, 1G at most");
     case 'O':
-        session->flight = true;
+        session->mode = TL_RING_FLIGHT;
         return 0;
     case 'c':
         request->color = value;
@@ -226,7 +232,7 @@ static bool record(struct request *request, const char *verb, int argc, char **a
     *status = parse(request, argc, argv);
     if (*status || request->help) {
         if (request->help)
-            usage(verb, request->session.counts);
+            usage(verb, keeps_numbers(&request->session));
         return false;
     }
     if (!request->session.directory)
@@ -266,9 +272,18 @@ int tl_command_live(int argc, char **argv)
 
 int tl_command_count(int argc, char **argv)
 {
-    struct request request = {.session.counts = true};
+    struct request request = {.session.mode = TL_RING_COUNT};
     int status;
     if (record(&request, "count", argc, argv, &status))
+        show(&request, "report", tl_command_report);
+    return status;
+}
+
+int tl_command_cover(int argc, char **argv)
+{
+    struct request request = {.session.mode = TL_RING_COVER};
+    int status;
+    if (record(&request, "cover", argc, argv, &status))
         show(&request, "report", tl_command_report);
     return status;
 }

@@ -9,6 +9,7 @@
 int tl_command_record(int argc, char **argv);
 int tl_command_live(int argc, char **argv);
 int tl_command_count(int argc, char **argv);
+int tl_command_cover(int argc, char **argv);
 int tl_command_list(int argc, char **argv);
 
 #endif

@@ -182,8 +182,8 @@ static bool has_calls(const struct replay *replay)
 {
     if (!replay->trace->info.counted)
         return true;
-    fprintf(stderr, "trapline: '%s' holds counts, no calls; 'trapline report -d %s' shows them\n",
-            replay->options.directory, replay->options.directory);
+    fprintf(stderr, "trapline: '%s' holds no calls; 'trapline report -d %s' shows them\n", replay->options.directory,
+            replay->options.directory);
     return false;
 }
 

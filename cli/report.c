@@ -73,7 +73,8 @@ static bool make_rows(struct report *report)
     }
     for (size_t i = 0; i < report->profile->row_count; i++) {
         const struct tl_profile_row *from = &report->profile->rows[i];
-        if (from->calls == 0)
+        bool hidden = report->hidden && report->hidden[i];
+        if (from->calls == 0 && (!trace->info.covered || hidden))
             continue;
         report->rows[report->count++] = (struct row){
             .function = (uint32_t)i + 1,
@@ -141,7 +142,9 @@ static void print_counts(struct report *report)
 {
     char calls[32];
     for (size_t i = 0; i < report->count && !ferror(stdout); i++) {
-        printf("%16s  ", tl_text_count(calls, report->rows[i].calls));
+        bool once = report->trace->info.covered;
+        const char *answer = report->rows[i].calls ? "yes" : "no";
+        printf("%16s  ", once ? answer : tl_text_count(calls, report->rows[i].calls));
         tl_text_plain(stdout, tl_view_name(&report->names, report->rows[i].function));
         putchar('\n');
     }
@@ -150,10 +153,10 @@ static void print_counts(struct report *report)
 static void print_table(struct report *report)
 {
     bool counted = report->trace->info.counted;
+    const char *numbers = report->trace->info.covered ? "          Called" : "           Calls";
     const char *bold = report->options.color ? "\033[1m" : "", *plain = report->options.color ? "\033[0m" : "";
     printf("%s%s  Function%s\n", bold,
-           counted ? "           Calls" : "  Total time   Self time       Calls        Avg         p99         Max",
-           plain);
+           counted ? numbers : "  Total time   Self time       Calls        Avg         p99         Max", plain);
     if (counted)
         print_counts(report);
     for (size_t i = 0; !counted && i < report->count && !ferror(stdout); i++)

@@ -18,8 +18,7 @@ struct tl_trace *tl_view_open(const struct tl_view_options *options)
     if (!trace)
         fprintf(stderr, "trapline: %s\n", error);
     if (trace && trace->info.counted && (options->min_ns || options->depth)) {
-        fprintf(stderr, "trapline: '%s' holds counts, no times and no levels: -t and -D do not go with it\n",
-                options->directory);
+        fprintf(stderr, "trapline: '%s' holds no calls: -t and -D do not go with it\n", options->directory);
         tl_trace_close(trace);
         return NULL;
     }

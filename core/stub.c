@@ -24,9 +24,12 @@ struct build {
     unsigned records;
 };
 
-uint32_t tli_stub_constant(enum tli_stub_work work, bool hot, bool entry, uint32_t function)
+uint32_t tli_stub_constant(const struct tli_stub_target *target, bool first, bool entry, uint32_t function)
 {
-    if (work == TLI_STUB_COUNT && hot)
+    uint64_t called = (uint64_t)target->called + function;
+    if (target->work == TLI_STUB_COVER)
+        return (uint32_t)(first ? called : called >> 32);
+    if (target->work == TLI_STUB_COUNT && first)
         return function * (uint32_t)sizeof(uint64_t);
     return (uint32_t)(TL_EVENT(0, entry ? TL_EVENT_ENTRY : TL_EVENT_EXIT, function) >> 32);
 }
@@ -60,47 +63,62 @@ static const uint8_t *hot_template(enum tli_stub_work work, bool entry, const st
 static void emit_record(struct build *build, bool entry)
 {
     struct tli_code *code = build->code;
-    enum tli_stub_work work = build->target->work;
-    if (work == TLI_STUB_COUNT && !entry)
+    const struct tli_stub_target *target = build->target;
+    if (!entry && (target->work == TLI_STUB_COUNT || target->work == TLI_STUB_COVER))
         return;
     if (build->records == TLI_STUB_RECORDS) {
         code->status = TL_NO_ROOM;
         return;
     }
     struct record *record = &build->record[build->records++];
-    const uint8_t *bytes = hot_template(work, entry, &record->shape);
     record->hot = code->size;
     record->entry = entry;
-    tli_code_bytes(code, bytes, record->shape->size);
-    tli_code_patch(code, record->hot + record->shape->event,
-                   tli_stub_constant(work, true, entry, build->spec->function));
+    if (target->work == TLI_STUB_COVER) {
+        tli_code_bytes(code, tl_record_cover, tl_record_cover_shape.size);
+    } else {
+        const uint8_t *bytes = hot_template(target->work, entry, &record->shape);
+        tli_code_bytes(code, bytes, record->shape->size);
+    }
 }
 
-/* The cold halves, and the pointer that they share. */
+/* Notes where the record's constant is, and puts it there. */
+static void set_constant(struct build *build, struct tli_stub_shape *shape, unsigned i, bool first, uint32_t at)
+{
+    shape->event[2 * i + !first] = (uint16_t)at;
+    tli_code_patch(build->code, at,
+                   tli_stub_constant(build->target, first, build->record[i].entry, build->spec->function));
+}
+
+/* The constants; the cold halves, and the pointer that they share. */
 static void emit_cold(struct build *build, struct tli_stub_shape *shape)
 {
     struct tli_code *code = build->code;
-    bool counts = build->target->work == TLI_STUB_COUNT;
+    bool counts = build->target->work == TLI_STUB_COUNT, covers = build->target->work == TLI_STUB_COVER;
     const struct tl_cold_shape *cold = counts ? &tl_record_count_cold_shape : &tl_record_cold_shape;
     uint32_t pointer = code->size + build->records * cold->size;
+    shape->records = (uint8_t)build->records;
+    shape->function = build->spec->function;
+    for (unsigned i = 0; covers && i < build->records; i++) {
+        uint32_t called = build->record[i].hot + tl_record_cover_shape.called;
+        set_constant(build, shape, i, true, called);
+        set_constant(build, shape, i, false, called + 4);
+    }
+    if (covers || build->records == 0)
+        return;
     for (unsigned i = 0; i < build->records; i++) {
         const struct record *record = &build->record[i];
         uint32_t at = code->size;
         tli_code_bytes(code, counts ? tl_record_count_cold : tl_record_cold, cold->size);
-        tli_code_patch(code, at + cold->event,
-                       tli_stub_constant(build->target->work, false, record->entry, build->spec->function));
         tli_code_patch(code, at + cold->call, pointer - (at + cold->call + 4));
         tli_code_patch(code, at + cold->done, record->hot + record->shape->done - (at + cold->done + 4));
         for (unsigned k = 0; k < TL_RECORD_SLOWS; k++) {
             uint32_t slow = record->hot + record->shape->slow[k];
             tli_code_patch(code, slow, at - (slow + 4));
         }
-        shape->event[2 * i] = (uint16_t)(record->hot + record->shape->event);
-        shape->event[2 * i + 1] = (uint16_t)(at + cold->event);
+        set_constant(build, shape, i, true, record->hot + record->shape->event);
+        set_constant(build, shape, i, false, at + cold->event);
     }
-    shape->records = (uint8_t)build->records;
-    if (build->records != 0)
-        tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
+    tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
 }
 
 /* Where a relative branch of the window goes now: into the stub for what has a copy there; past the record for a branch
@@ -216,10 +234,9 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
 
 bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, enum tli_stub_work work)
 {
-    bool counts = work == TLI_STUB_COUNT;
-    if (work > shape->work || counts != (shape->work == TLI_STUB_COUNT) || shape->kind != spec->kind ||
-        shape->exits != spec->exits || shape->window != spec->size || shape->insns != spec->insns ||
-        (spec->kind == TL_SITE_GUARD && (shape->records != 0) != (spec->function != 0)))
+    bool does = shape->work == work || (work == TLI_STUB_RECORD && shape->work == TLI_STUB_RETRACT);
+    if (!does || shape->kind != spec->kind || shape->exits != spec->exits || shape->window != spec->size ||
+        shape->insns != spec->insns || (spec->kind == TL_SITE_GUARD && (shape->records != 0) != (spec->function != 0)))
         return false;
     for (unsigned i = 0; i < spec->size; i++)
         if (shape->bytes[i] != spec->bytes[i])

@@ -19,6 +19,7 @@ enum tli_stub_work {
     TLI_STUB_RECORD = 0,
     TLI_STUB_RETRACT, /* calls may be too short to be recorded: tl_control.min_ticks. Serves TLI_STUB_RECORD, too */
     TLI_STUB_COUNT,   /* entries are counted, exits are nothing */
+    TLI_STUB_COVER,   /* entries are noted once, exits are nothing */
 };
 
 /* What a stub was made from, kept so that it can serve the same site again. */
@@ -27,7 +28,8 @@ struct tli_stub_shape {
     uint16_t exits;
     uint8_t kind, window, insns, records; /* window: bytes */
     uint8_t work;                         /* enum tli_stub_work */
-    uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of what tli_stub_constant() gives: hot, cold of each record */
+    uint32_t function;                    /* that the constants are of */
+    uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of what tli_stub_constant() gives: both of each record */
     uint8_t bytes[TL_SITE_MAX_BYTES];
 };
 
@@ -37,6 +39,7 @@ struct tli_stub_target {
     uintptr_t entry;        /* first byte of the function's entry site, 0: none */
     uintptr_t entry_silent; /* its copy without the record, 0: not known */
     enum tli_stub_work work;
+    uintptr_t called; /* TLI_STUB_COVER: where the functions' bytes begin */
 };
 
 /* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL
@@ -48,7 +51,8 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
 /* True if shape is what spec would be built into, or more. */
 bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, enum tli_stub_work work);
 
-/* The constant of a record's hot or cold half: the upper word of its event, or the offset of its counter. */
-uint32_t tli_stub_constant(enum tli_stub_work work, bool hot, bool entry, uint32_t function);
+/* The constants of a record, two each. Event: its upper word, in the hot half and in the cold one. Count: the offset of
+ * its counter, and the event's upper word for the cold half. Cover: the address of its byte, low word and high word. */
+uint32_t tli_stub_constant(const struct tli_stub_target *target, bool first, bool entry, uint32_t function);
 
 #endif

@@ -30,3 +30,19 @@ uint64_t tl_counts_take(const struct tl_agent *agent, unsigned slot, uint64_t *c
     fallocate(agent->shared_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, begin, TL_COUNTERS_BYTES);
     return sum;
 }
+
+uint64_t tl_called_take(const struct tl_agent *agent, uint64_t *calls)
+{
+    const volatile uint8_t *called = (const volatile uint8_t *)agent->control + TL_CALLED_OFFSET;
+    uint64_t count = 0;
+    for (size_t i = 0; i < TL_COUNTED_MAX; i += sizeof(uint64_t)) {
+        if (*(const volatile uint64_t *)(called + i) == 0)
+            continue;
+        for (size_t k = i; k < i + sizeof(uint64_t); k++) {
+            count += called[k];
+            if (calls && called[k])
+                calls[k] = 1;
+        }
+    }
+    return count;
+}

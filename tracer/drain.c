@@ -42,7 +42,7 @@ struct tl_drain {
     unsigned reap_next;    /* slot, modulo how many there are */
     unsigned started_next; /* the same of tl_drain_started() */
     struct tl_drain_count count;
-    uint64_t *calls; /* by function id, if the session counts */
+    uint64_t *calls; /* by function id, if the session has no events */
     struct thread thread[TL_THREADS_MAX];
 };
 
@@ -65,7 +65,8 @@ struct tl_drain *tl_drain_new(struct tl_agent *agent, const struct tl_writer_ops
     struct tl_drain *drain = calloc(1, sizeof(*drain));
     if (!drain)
         return NULL;
-    if (agent->control->mode == TL_RING_COUNT && !(drain->calls = calloc(TL_COUNTED_MAX, sizeof(*drain->calls)))) {
+    bool eventless = agent->control->mode == TL_RING_COUNT || agent->control->mode == TL_RING_COVER;
+    if (eventless && !(drain->calls = calloc(TL_COUNTED_MAX, sizeof(*drain->calls)))) {
         free(drain);
         return NULL;
     }
@@ -261,7 +262,7 @@ static void take_counts(struct tl_drain *drain, unsigned slot)
 {
     struct thread *thread = &drain->thread[slot];
     uint32_t serial = tl_agent_ring(drain->agent, slot)->serial;
-    if (serial != 0)
+    if (serial != 0 && drain->agent->control->mode == TL_RING_COUNT)
         drain->count.events += tl_counts_take(drain->agent, slot, drain->calls);
     drain->count.threads += serial - thread->serial;
     thread->serial = serial;
@@ -397,6 +398,8 @@ int tl_drain_finish(struct tl_drain *drain, uint64_t tsc_end)
             return error;
     }
     drain->count.lost += drain->agent->control->threads_lost + drain->agent->control->gs_taken;
+    if (drain->agent->control->mode == TL_RING_COVER)
+        drain->count.events = tl_called_take(drain->agent, drain->calls);
     return drain->calls ? drain->ops->calls(drain->writer, drain->calls, TL_COUNTED_MAX) : 0;
 }
 

@@ -250,6 +250,11 @@ static int tell_writer(struct tl_modules *modules, struct tl_loaded *loaded, con
     return error;
 }
 
+static bool has_exits(const struct tl_agent *agent)
+{
+    return agent->control->mode == TL_RING_STREAM || agent->control->mode == TL_RING_FLIGHT;
+}
+
 /* The sites of one module, in as many batches as the shared array demands. */
 static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, struct tl_armed *armed, char *reason,
                           size_t size)
@@ -262,8 +267,7 @@ static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, stru
             struct tl_wire_site site = module->sites[next];
             site.function = loaded->function_id[site.function];
             site.address += loaded->bias;
-            bool wanted = site.kind != TL_SITE_BODY || agent->control->mode != TL_RING_COUNT; /* that has no exits */
-            if (site.function != 0 && wanted)
+            if (site.function != 0 && (site.kind != TL_SITE_BODY || has_exits(agent)))
                 tl_agent_sites(agent)[count++] = site;
         }
         if (count && !arm_batch(agent, count, armed, reason, size))
@@ -286,7 +290,7 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
             error = -ENOMEM;
         for (size_t k = 0; k < loaded->module->function_count; k++)
             armed->functions += loaded->module->functions[k].selected;
-        if (agent->control->mode == TL_RING_COUNT && armed->functions >= TL_COUNTED_MAX) {
+        if (!has_exits(agent) && armed->functions >= TL_COUNTED_MAX) {
             snprintf(reason, size, "not more than %u functions can be counted; choose fewer with -f",
                      TL_COUNTED_MAX - 1);
             return false;

@@ -31,7 +31,9 @@ struct tl_session {
     struct tl_recording_info info;
     uint64_t raw_start_ns;
     uint64_t bytes;
-    uint64_t keep_ns; /* when to write next what chunks hold so far */
+    uint64_t retired;   /* functions that had been called when sites were taken out last (TL_RING_COVER) */
+    uint64_t retire_ns; /* when to do so next */
+    uint64_t keep_ns;   /* when to write next what chunks hold so far */
     char command[512];
     char reason[1024];
 };

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <tracer/counts.h>
 #include <tracer/drain.h>
 #include <tracer/hurry.h>
 #include <tracer/launch.h>
@@ -83,9 +84,18 @@ static void describe(struct tl_session *session)
     session->info.pid = session->pid;
     session->info.by_attach = session->options->pid != 0;
     session->info.exit_status = -1;
+    session->info.counted = session->options->mode == TL_RING_COUNT || session->options->mode == TL_RING_COVER;
+    session->info.covered = session->options->mode == TL_RING_COVER;
     session->info.tsc_start = tsc();
     session->raw_start_ns = clock_ns(CLOCK_MONOTONIC_RAW);
     session->info.realtime_start_ns = clock_ns(CLOCK_REALTIME);
+}
+
+static uint32_t ring_bytes(const struct tl_session_options *options)
+{
+    if (options->mode == TL_RING_COVER)
+        return 2 * TL_CHUNK_BYTES; /* not used */
+    return options->mode == TL_RING_COUNT ? TL_COUNTERS_BYTES : options->buffer_bytes;
 }
 
 /* Holds a thread, places the agent, lets the thread go. */
@@ -99,10 +109,8 @@ static int place(void *argument)
             : tl_hold_adopt(&session->hold, session->pid, session->memory, session->reason, sizeof(session->reason));
     if (!held)
         return 0;
-    enum tl_ring_mode mode = options->counts ? TL_RING_COUNT : options->flight ? TL_RING_FLIGHT : TL_RING_STREAM;
-    session->placed = tl_agent_place(&session->agent, &session->hold, &session->resident,
-                                     options->counts ? TL_COUNTERS_BYTES : options->buffer_bytes, mode, session->reason,
-                                     sizeof(session->reason));
+    session->placed = tl_agent_place(&session->agent, &session->hold, &session->resident, ring_bytes(options),
+                                     options->mode, session->reason, sizeof(session->reason));
     tl_hold_end(&session->hold);
     return 0;
 }
@@ -289,6 +297,18 @@ static void note_end(struct tl_session *session)
     }
 }
 
+/* Has the sites of functions taken out that have been called since the last time. */
+static void retire(struct tl_session *session)
+{
+    uint64_t began = clock_ns(CLOCK_MONOTONIC), called = tl_called_take(&session->agent, NULL);
+    if (called == session->retired || session->ended)
+        return;
+    if (tl_agent_command(&session->agent, TL_COMMAND_RETIRE))
+        session->retired = called;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    session->retire_ns = now + KEEP_PART * (now - began);
+}
+
 /* Drains until there is a reason to stop. False: the recording failed. */
 static bool record(struct tl_session *session)
 {
@@ -306,6 +326,8 @@ static bool record(struct tl_session *session)
         if (told_to_stop(session) || time_is_up(session, start))
             return true;
         uint64_t now = clock_ns(CLOCK_MONOTONIC);
+        if (session->options->mode == TL_RING_COVER && now >= session->retire_ns)
+            retire(session);
         if (now - watched >= WATCH_NS || tl_drain_crowded(session->drain)) {
             watched = now;
             if (!watch(session))

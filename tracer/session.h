@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <wire/control.h>
 
 struct tl_session_options {
     pid_t pid;   /* attach to it; 0: launch */
@@ -21,8 +22,7 @@ struct tl_session_options {
     unsigned depth;        /* levels of calls; 0: all */
     uint64_t for_ns;       /* stop after; 0: do not */
     uint32_t buffer_bytes; /* of one thread */
-    bool flight;
-    bool counts; /* calls are counted, nothing else */
+    enum tl_ring_mode mode;
     int verbose; /* -1: -q, 0, 1: -v */
 };
 

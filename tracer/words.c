@@ -86,8 +86,13 @@ void tl_session_sum_up(const struct tl_session *session)
             armed->functions, armed->entry_jump, armed->entry_trap);
     if (none)
         fprintf(stderr, "; %" PRIu64 " not: 'trapline list' says why", none);
+    if (session->options->mode == TL_RING_COVER) {
+        fprintf(stderr, ")\n%s functions called, %s in %s\n", grouped(count.events, events, sizeof(events)),
+                size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
+        return;
+    }
     fprintf(stderr, ")\n%s %s in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
-            session->options->counts ? "calls" : "events", count.threads, count.threads == 1 ? "" : "s",
+            session->options->mode == TL_RING_COUNT ? "calls" : "events", count.threads, count.threads == 1 ? "" : "s",
             grouped(count.lost, lost, sizeof(lost)), size_text(session->bytes, bytes, sizeof(bytes)),
             session->options->directory);
 }

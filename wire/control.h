@@ -7,8 +7,9 @@
  *     offset 0                          struct tl_control
  *     TL_RINGS_OFFSET + i * 128         struct tl_ring, one a thread slot, i < TL_THREADS_MAX
  *     TL_SITES_OFFSET                   struct tl_wire_site[TL_SITES_MAX]
- *     TL_CHUNKS_OFFSET + i * ring_bytes the chunks of ring i: ring_bytes / TL_CHUNK_BYTES of them; not accessible in
- * the target until a thread owns the ring
+ *     TL_CALLED_OFFSET                  uint8_t[TL_COUNTED_MAX], by function id: not 0 once it was called
+ * (TL_RING_COVER) TL_CHUNKS_OFFSET + i * ring_bytes the chunks of ring i: ring_bytes / TL_CHUNK_BYTES of them; not
+ * accessible in the target until a thread owns the ring
  *
  * Commands: the tracer fills the mailbox, writes one byte into the command pipe, and reads one byte
  * from the answer pipe; the answer is then in the mailbox. One command at a time. When the
@@ -43,12 +44,13 @@
 #define TL_THREADS_MAX 4096u
 #define TL_SITES_MAX (1u << 18) /* in one batch */
 #define TL_CHUNK_BYTES 32768u
-#define TL_COUNTED_MAX (1u << 20)               /* function ids in a session that counts are smaller */
+#define TL_COUNTED_MAX (1u << 20)               /* function ids in a session without events are smaller */
 #define TL_COUNTERS_BYTES (TL_COUNTED_MAX * 8u) /* of a ring there */
 #define TL_RING_STRIDE 128u
 #define TL_RINGS_OFFSET 4096u
 #define TL_SITES_OFFSET (TL_RINGS_OFFSET + TL_THREADS_MAX * TL_RING_STRIDE)
-#define TL_CHUNKS_OFFSET (TL_SITES_OFFSET + (uint64_t)TL_SITES_MAX * 64u)
+#define TL_CALLED_OFFSET (TL_SITES_OFFSET + (uint64_t)TL_SITES_MAX * 64u)
+#define TL_CHUNKS_OFFSET (TL_CALLED_OFFSET + TL_COUNTED_MAX)
 
 enum tl_command {
     TL_COMMAND_NONE = 0,
@@ -56,12 +58,14 @@ enum tl_command {
     TL_COMMAND_DISARM, /* take every site out again */
     TL_COMMAND_QUIT,   /* disarm, give SIGTRAP and SIGILL back, end the agent's thread */
     TL_COMMAND_PING,   /* do nothing, answer */
+    TL_COMMAND_RETIRE, /* TL_RING_COVER: take out the sites of functions that were called */
 };
 
 enum tl_ring_mode {
     TL_RING_STREAM = 0, /* full: drop the newest, count them */
     TL_RING_FLIGHT = 1, /* full: overwrite the oldest */
     TL_RING_COUNT = 2,  /* no events: a ring is its thread's counters, uint64_t by function id */
+    TL_RING_COVER = 3,  /* no events and no rings: a byte a function says whether it was called */
 };
 
 /* Who writes: T tracer, A agent (its own thread), F any thread of the target. */

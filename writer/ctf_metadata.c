@@ -166,6 +166,8 @@ static void put_info(FILE *to, const struct tl_recording_info *info)
         {"entry_trap", info->entry_trap},
         {"lost", info->lost},
         {"threads", info->threads},
+        {"counted", info->counted},
+        {"covered", info->covered},
         {"batches", info->batches},
         {"membarriers", info->membarriers},
         {"poke_ns", info->poke_ns},
@@ -202,8 +204,6 @@ static void put_notes(FILE *to, const struct tl_writer *writer)
         put_note(to, function->name ? function->name : "", false);
         putc('\n', to);
     }
-    if (writer->calls)
-        fputs("counted=1\n", to);
     for (size_t i = 0; writer->calls && i < writer->function_count; i++)
         if (writer->calls[i])
             fprintf(to, "calls=%zu %" PRIu64 "\n", i + 1, writer->calls[i]);

@@ -23,6 +23,8 @@ struct tl_recording_info {
     uint64_t entry_jump, entry_trap;
     uint64_t lost;    /* all events dropped */
     uint64_t threads; /* that were seen */
+    uint64_t counted; /* calls were only counted: there are no events */
+    uint64_t covered; /* and only up to one */
     uint64_t batches, membarriers, poke_ns, traps;
     int by_attach; /* 1: attached, 0: launched */
 };

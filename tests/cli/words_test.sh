@@ -15,6 +15,17 @@ options_are_named() {
             grep -q -e "$option" "$scratch/help" || fail "'$verb --help' lacks $option"
         done
     done
+    for verb in count cover; do
+        "$TRAPLINE" "$verb" --help >"$scratch/help" || fail "'$verb --help' ends with $?"
+        for option in '-p, --pid' '-f, --func' '-x, --exclude' '-l, --libs' '-d, --data' --for --color -v -q; do
+            grep -q -e "$option" "$scratch/help" || fail "'$verb --help' lacks $option"
+        done
+        for option in '-t 1ms' '-D 2' '--buffer 1M' --flight; do
+            # shellcheck disable=SC2086  # two words
+            "$TRAPLINE" "$verb" $option true >"$scratch/help" 2>&1
+            [ $? = 125 ] && grep -q 'keep no calls' "$scratch/help" || fail "'$verb $option' says: $(cat "$scratch/help")"
+        done
+    done
     for verb in replay report list info; do
         "$TRAPLINE" "$verb" -h >"$scratch/help" || fail "'$verb -h' ends with $?"
     done

@@ -41,13 +41,13 @@ only_counted() {
         counted
     done
     "$TRAPLINE" replay -d "$scratch/data" >"$scratch/out" 2>&1 && fail "shows calls where only counts are"
-    grep -q 'holds counts' "$scratch/out" || fail "replay says: $(cat "$scratch/out")"
+    grep -q 'holds no calls' "$scratch/out" || fail "replay says: $(cat "$scratch/out")"
 }
 # Session by session in one process, now records, now counts: stubs of the one do not do the other's work.
 counts_and_records() {
     local VERB before after
     start busy "$(program busy)" 3
-    for VERB in count record count count record record count; do
+    for VERB in count record cover count cover cover count record record cover count; do
         before=$(rounds | cut -d' ' -f2)
         attached 200ms -f f_round
         after=$(rounds | cut -d' ' -f2)
@@ -59,8 +59,80 @@ report = json.load(open(sys.argv[1]))
 row, = report["functions"]
 print(sys.argv[3], row["calls"], "calls, at most", sys.argv[2], "max", row["max_ns"])
 sys.exit(not (0 < row["calls"] <= int(sys.argv[2]) + 3 and report["lost"] == 0
-              and (row["max_ns"] == 0) == (sys.argv[3] == "count")))
+              and (row["max_ns"] == 0) == (sys.argv[3] != "record") and (row["calls"] == 1) == (sys.argv[3] == "cover")))
 PYTHON
+    done
+    stop_target 0 'done'
+}
+# 'trapline cover': exactly the functions that the program says it called, of those that are asked for.
+covered() {
+    local functions VERB=cover
+    for functions in '[frp]_*' '*'; do
+        recorded -f "$functions" -- "$@" || fail "ended with $?: $(tail -n 3 "$scratch/traced.err")"
+        report
+        "$python" - "$scratch/report.json" "$scratch/traced.out" <<'PYTHON' || fail "not what was called"
+import json, re, sys
+rows = json.load(open(sys.argv[1]))["functions"]
+found = {}
+for row in rows:
+    name = re.sub(r"\(.*\)( \[.*\])?$", "", row["name"])
+    found[name] = max(found.get(name, 0), row["calls"])
+wanted = {}
+for line in open(sys.argv[2], errors="replace"):
+    word = line.split()
+    if len(word) == 3 and word[0] == "count":
+        wanted[word[1]] = int(word[2])
+bad = [name for name, count in wanted.items() if found.get(name, 0) != (count > 0)]
+print(bad, {name: found.get(name) for name in bad}, sum(found.values()), "of", len(found))
+sys.exit(bool(bad) or not wanted or not set(found.values()) <= {0, 1})
+PYTHON
+    done
+}
+# What forked children call is in, as gcov has it.
+covered_children() {
+    local VERB=cover
+    recorded -f 'f_*' -- "$(program forks)" || fail "ended with $?: $(tail -n 3 "$scratch/traced.err")"
+    report
+    "$python" - "$scratch/report.json" <<'PYTHON' || fail "a function is missing"
+import json, sys
+rows = {row["name"]: row["calls"] for row in json.load(open(sys.argv[1]))["functions"]}
+print(rows)
+sys.exit(rows.get("f_child") != 1)
+PYTHON
+}
+# Once called, a function has no site any more, while the others keep theirs.
+cover_goes() {
+    start busy "$(program busy)" 3
+    VERB=cover
+    "$TRAPLINE" cover -p "$target" -d "$scratch/data" -f 'f_*' >/dev/null 2>"$scratch/traced.err" {control}>&- &
+    tracer=$!
+    remember "$tracer"
+    until_true 15 grep -qi attached "$scratch/traced.err" || fail "does not attach: $(cat "$scratch/traced.err")"
+    until_true 15 text_of_busy_stands || fail "sites of called functions stay"
+    goes_on
+    kill -INT "$tracer"
+    wait "$tracer" || fail "ended with $?"
+    summary_lines
+    text_is_the_files "$target"
+    report
+    "$python" - "$scratch/report.json" <<'PYTHON' || fail "not all are called"
+import json, sys
+rows = {row["name"]: row["calls"] for row in json.load(open(sys.argv[1]))["functions"]}
+print(rows)
+sys.exit(set(rows.values()) != {1} or len(rows) < 24)
+PYTHON
+    stop_target 0 'done'
+}
+text_of_busy_stands() {
+    ! "$live/tools/text.py" "$target" | grep -q 'busy: '
+}
+covers_again_and_again() {
+    local VERB=cover
+    start busy "$(program busy)" 3 churn
+    for _ in $(seq 1 "${TORTURE:-20}"); do
+        attached 30ms
+        text_is_the_files "$target"
+        goes_on
     done
     stop_target 0 'done'
 }
@@ -104,6 +176,13 @@ claim count_is_exact_with_longjmp only_counted "$(program jumps)"
 claim count_is_exact_with_coroutines_that_change_threads only_counted "$(program coroutines)" wander
 claim count_is_exact_with_cancelled_threads only_counted "$(program cancel)"
 claim count_is_exact_with_a_storm_of_threads only_counted "$(program threads)"
-claim count_and_record_take_turns counts_and_records
+claim counts_records_and_covers_take_turns counts_and_records
+claim cover_tells_what_is_called covered "$(program counts)" 4 20000
+claim cover_tells_what_is_called_with_recursion covered "$(program recursion)"
+claim cover_tells_what_is_called_with_exceptions covered "$(program exceptions)"
+claim cover_tells_what_is_called_with_a_storm_of_threads covered "$(program threads)"
+claim cover_tells_what_children_call covered_children
+claim covered_functions_are_the_files_again cover_goes
+claim cover_comes_and_goes_while_threads_do covers_again_and_again
 claim a_count_that_is_killed_leaves_the_target_unharmed count_is_killed
 finish

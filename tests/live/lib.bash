@@ -212,6 +212,7 @@ same() {
 summary_lines() {
     tail -n 2 "$scratch/traced.err" | head -n 1 | grep -qE '^traced [0-9,]+ of [0-9,]+ functions \(' ||
         fail "no line 'traced N of M functions': $(tail -n 3 "$scratch/traced.err")"
+    tail -n 1 "$scratch/traced.err" | grep -qE '^[0-9,]+ functions called, .* in ' && return
     tail -n 1 "$scratch/traced.err" | grep -qE '^[0-9,]+ (events|calls) in [0-9,]+ threads?, [0-9,]+ lost, .* in ' ||
         fail "no line 'N events in N threads': $(tail -n 3 "$scratch/traced.err")"
 }

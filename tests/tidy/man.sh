@@ -12,7 +12,7 @@ for page in "${pages[@]}"; do
     report=$(mandoc -Tlint -Wwarning "$page")
     [ -z "$report" ] || complain "$report"
 done
-for verb in record live count replay report list info; do
+for verb in record live count cover replay report list info; do
     [ -f "man/trapline-$verb.1" ] || complain "no man/trapline-$verb.1"
 done
 

@@ -29,11 +29,17 @@ struct tl_guard_shape {
     uint16_t call;
 };
 
+struct tl_cover_shape {
+    uint16_t size;
+    uint16_t called; /* address of the function's byte, 64 bits */
+};
+
 extern const uint8_t tl_record_entry[], tl_record_exit[], tl_record_retract[], tl_record_cold[], tl_record_guard[],
-    tl_record_count[], tl_record_count_cold[];
+    tl_record_count[], tl_record_count_cold[], tl_record_cover[];
 extern const struct tl_record_shape tl_record_entry_shape, tl_record_exit_shape, tl_record_retract_shape,
     tl_record_count_shape;
 extern const struct tl_cold_shape tl_record_cold_shape, tl_record_count_cold_shape;
+extern const struct tl_cover_shape tl_record_cover_shape;
 extern const struct tl_guard_shape tl_record_guard_shape;
 
 #endif

@@ -189,6 +189,19 @@ tl_record_count_cold:
         .long   0
 .Lcount_cold_end:
 
+/* A call of a function of which it is asked only whether it was ever called. No flag changes; that others store the
+ * same byte at the same time does no harm. */
+        .globl  tl_record_cover
+        .hidden tl_record_cover
+tl_record_cover:
+        push    %rax
+        mov     $1, %al
+        .byte   0xa2                            /* movabs %al, called */
+.Lcover_called:
+        .quad   0
+        pop     %rax
+.Lcover_end:
+
 .macro TEMPLATE name
         .globl  tl_record_\name\()_shape
         .hidden tl_record_\name\()_shape
@@ -220,6 +233,11 @@ tl_record_count_cold_shape:                     /* struct tl_cold_shape */
         .short  .Lcount_cold_event - tl_record_count_cold
         .short  .Lcount_cold_call - tl_record_count_cold
         .short  .Lcount_cold_done - tl_record_count_cold
+        .globl  tl_record_cover_shape
+        .hidden tl_record_cover_shape
+tl_record_cover_shape:                          /* struct tl_cover_shape */
+        .short  .Lcover_end - tl_record_cover
+        .short  .Lcover_called - tl_record_cover
         .globl  tl_record_guard_shape
         .hidden tl_record_guard_shape
 tl_record_guard_shape:                          /* struct tl_guard_shape */
