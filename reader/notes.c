@@ -177,6 +177,7 @@ static bool take_info(struct tl_trace_info *info, const char *key, char *value)
         {"lost", &info->lost},
         {"threads", &info->threads},
         {"counted", &info->counted},
+        {"overwritten", &info->overwritten},
         {"batches", &info->batches},
         {"membarriers", &info->membarriers},
         {"poke_ns", &info->poke_ns},

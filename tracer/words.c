@@ -76,18 +76,35 @@ void tl_session_say_steps(const struct tl_session *session)
                    size_text(control->stub_bytes, stubs, sizeof(stubs)));
 }
 
+/* 12 events in 3 threads, 0 lost, at most 7 overwritten */
+static const char *count_text(const struct tl_drain_count *count, const char *what, char *text, size_t size)
+{
+    char events[32], lost[32], overwritten[32];
+    int used = snprintf(text, size, "%s %s in %u thread%s, %s lost", grouped(count->events, events, sizeof(events)),
+                        what, count->threads, count->threads == 1 ? "" : "s", grouped(count->lost, lost, sizeof(lost)));
+    if (count->overwritten && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, ", at most %s overwritten",
+                 grouped(count->overwritten, overwritten, sizeof(overwritten)));
+    return text;
+}
+
+void tl_session_say_dump(const struct tl_session *session, const struct tl_drain_count *count, const char *path)
+{
+    char text[192];
+    tl_session_say(session, "dumped %s, into %s", count_text(count, "events", text, sizeof(text)), path);
+}
+
 void tl_session_sum_up(const struct tl_session *session)
 {
     const struct tl_armed *armed = &session->armed;
-    char events[32], lost[32], bytes[32];
+    char counted[192], bytes[32];
     struct tl_drain_count count = tl_drain_count(session->drain);
     uint64_t none = armed->functions - armed->traced;
     fprintf(stderr, "traced %" PRIu64 " of %" PRIu64 " functions (%" PRIu64 " jump, %" PRIu64 " trap", armed->traced,
             armed->functions, armed->entry_jump, armed->entry_trap);
     if (none)
         fprintf(stderr, "; %" PRIu64 " not: 'trapline list' says why", none);
-    fprintf(stderr, ")\n%s %s in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
-            session->options->counts ? "calls" : "events", count.threads, count.threads == 1 ? "" : "s",
-            grouped(count.lost, lost, sizeof(lost)), size_text(session->bytes, bytes, sizeof(bytes)),
-            session->options->directory);
+    fprintf(stderr, ")\n%s, %s in %s\n",
+            count_text(&count, session->options->counts ? "calls" : "events", counted, sizeof(counted)),
+            size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
 }

@@ -166,6 +166,7 @@ static void put_info(FILE *to, const struct tl_recording_info *info)
         {"entry_trap", info->entry_trap},
         {"lost", info->lost},
         {"threads", info->threads},
+        {"overwritten", info->overwritten},
         {"batches", info->batches},
         {"membarriers", info->membarriers},
         {"poke_ns", info->poke_ns},
