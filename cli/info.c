@@ -41,6 +41,7 @@ static void print_json(const struct tl_trace *trace)
     json_number("threads", tl_trace_threads(trace));
     json_number("events", trace->events);
     json_number("lost", trace->lost);
+    json_number("overwritten", info->overwritten);
     printf(",\n \"functions\": {\"found\": %llu, \"traced\": %llu, \"jump\": %llu, \"trap\": %llu}",
            (unsigned long long)info->functions_found, (unsigned long long)info->functions_traced,
            (unsigned long long)info->entry_jump, (unsigned long long)info->entry_trap);
@@ -94,11 +95,11 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     printf("began        %s\n", began);
     printf("duration     %s\n", trimmed(tl_text_duration(text, tl_trace_duration_ns(trace))));
     printf("threads      %s\n", tl_text_count(a, tl_trace_threads(trace)));
-    printf("%s       %s, %s lost\n",
-           info->covered   ? "called"
-           : info->counted ? "calls "
-                           : "events",
-           tl_text_count(a, trace->events), tl_text_count(b, trace->lost));
+    const char *what = info->covered ? "called" : info->counted ? "calls " : "events";
+    printf("%s       %s, %s lost", what, tl_text_count(a, trace->events), tl_text_count(b, trace->lost));
+    if (info->overwritten)
+        printf(", at most %s overwritten", tl_text_count(a, info->overwritten));
+    putchar('\n');
     if (info->functions_found)
         printf("functions    %llu of %llu traced (%llu jump, %llu trap)\n", (unsigned long long)info->functions_traced,
                (unsigned long long)info->functions_found, (unsigned long long)info->entry_jump,

@@ -17,6 +17,7 @@
 
 #define BUFFER_DEFAULT (4u << 20)
 #define BUFFER_MAX (1u << 30)
+#define FLIGHT_MIN (4 * TL_CHUNK_BYTES) /* one is being written and one is to be overwritten next */
 
 struct request {
     struct tl_session_options session;
@@ -63,9 +64,11 @@ static void usage(const char *verb, bool numbers)
            numbers ? ""
                    : "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
                      "  -D, --depth N              N levels (all)\n",
-           numbers ? ""
-                   : "      --buffer SIZE          per thread (4M)\n"
-                     "      --flight               overwrite the oldest instead of dropping the newest\n");
+           numbers
+               ? ""
+               : "      --buffer SIZE          per thread (4M)\n"
+                 "      --flight               overwrite the oldest instead of dropping the newest; SIGUSR2 dumps into "
+                 "DIR.1, ...\n");
 }
 
 static int wrong(const char *option, const char *value, const char *wanted)
@@ -211,6 +214,8 @@ static int parse(struct request *request, int argc, char **argv)
             return status;
     if (request->help)
         return 0;
+    if (session->mode == TL_RING_FLIGHT && session->buffer_bytes < FLIGHT_MIN)
+        session->buffer_bytes = FLIGHT_MIN;
     if (session->pid && optind < argc) {
         fprintf(stderr, "trapline: both -p %d and a program, '%s', are given; one of them, please\n", (int)session->pid,
                 argv[optind]);

@@ -68,6 +68,9 @@ static bool next_chunk(struct tli_thread *thread)
     }
     uintptr_t chunk = tli_ring.chunks + (uintptr_t)slot_of(thread) * tli_ring.ring_bytes +
                       (uintptr_t)(head % tli_ring.chunk_count) * TL_CHUNK_BYTES;
+    /* [W6] release: the head stored last time is seen before a zero of this chunk. Pairs with the acquire fence of who
+     * reads a flight recorder that goes on. Else: it takes half a chunk of the lap before for a whole one. */
+    atomic_thread_fence(memory_order_release);
     for (uint64_t *slot = (uint64_t *)chunk; slot < (uint64_t *)(chunk + TL_CHUNK_BYTES); slot++)
         *slot = 0;
     /* [W1] release: the chunk is zero before it is seen. Pairs with the tracer's acquire of head. Else: it takes events
@@ -79,7 +82,8 @@ static bool next_chunk(struct tli_thread *thread)
 
 static void put(struct tli_thread *thread, uint64_t event)
 {
-    /* One 8-byte store, seen whole. volatile: neither split nor merged with a neighbour. */
+    /* One 8-byte store, seen whole. volatile: neither split nor merged with a neighbour. [W7] In order, as x86 keeps
+     * them: who looks twice at a chunk relies on it. */
     *(volatile uint64_t *)thread->cursor = event;
     thread->cursor += TL_EVENT_BYTES;
 }

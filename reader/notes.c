@@ -178,6 +178,7 @@ static bool take_info(struct tl_trace_info *info, const char *key, char *value)
         {"threads", &info->threads},
         {"counted", &info->counted},
         {"covered", &info->covered},
+        {"overwritten", &info->overwritten},
         {"batches", &info->batches},
         {"membarriers", &info->membarriers},
         {"poke_ns", &info->poke_ns},

@@ -24,7 +24,7 @@ struct tl_trace_info {
     uint64_t threads; /* as the tracer counted them; 0: it did not */
     uint64_t counted; /* calls were only counted: there are no events */
     uint64_t covered; /* and only up to one */
-    uint64_t lost, batches, membarriers, poke_ns, traps;
+    uint64_t lost, overwritten, batches, membarriers, poke_ns, traps;
 };
 
 struct tl_trace_module {

@@ -286,8 +286,12 @@ static long drain_slot(struct tl_drain *drain, unsigned slot, bool last)
     }
     if (head != tail)
         error = meet(drain, thread, ring);
-    if (head - tail > chunks) /* flight recorder: the oldest were overwritten */
-        tail = head - chunks;
+    if (drain->agent->control->mode == TL_RING_FLIGHT) {
+        /* [W6] The oldest may be half zeroed: its thread was killed at that, or is at it. */
+        if (head - tail >= chunks)
+            tail = head - chunks + 1;
+        drain->count.overwritten += (uint64_t)tail * (SLOTS - 1);
+    }
     while (!error && (head - tail > 1 || (last && head != tail))) {
         const uint64_t *chunk = tl_agent_chunk(drain->agent, slot, tail);
         uint32_t run = 0;

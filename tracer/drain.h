@@ -34,9 +34,10 @@ bool tl_drain_crowded(const struct tl_drain *drain);
 /* Takes all that is left, once no thread records any more. 0 or a negative errno. */
 int tl_drain_finish(struct tl_drain *drain, uint64_t tsc_end);
 
-/* So far: events given to the writer, events dropped, threads seen. */
+/* So far: events given to the writer, events dropped, threads seen; of a flight recorder how many were overwritten, at
+ * most: a chunk holds a clock record and as many events as fit, but for a few. */
 struct tl_drain_count {
-    uint64_t events, lost;
+    uint64_t events, lost, overwritten;
     uint32_t threads;
 };
 struct tl_drain_count tl_drain_count(const struct tl_drain *drain);

@@ -219,8 +219,22 @@ static void count_sites(const struct tl_agent *agent, uint32_t count, struct tl_
     }
 }
 
-static int tell_writer(struct tl_modules *modules, struct tl_loaded *loaded, const struct tl_writer_ops *ops,
-                       struct tl_writer *writer)
+/* Gives out the numbers by which the writer knows the module and its functions. */
+static bool number(struct tl_modules *modules, struct tl_loaded *loaded)
+{
+    const struct tl_module *module = loaded->module;
+    loaded->function_id = calloc(module->function_count, sizeof(uint32_t));
+    if (!loaded->function_id)
+        return false;
+    for (size_t i = 0; i < module->function_count; i++)
+        if (module->functions[i].selected && module->functions[i].entry != TL_TACTIC_NONE)
+            loaded->function_id[i] = ++modules->next_id;
+    loaded->record_index = modules->next_record++;
+    loaded->recorded = true;
+    return true;
+}
+
+static int tell(const struct tl_loaded *loaded, const struct tl_writer_ops *ops, struct tl_writer *writer)
 {
     const struct tl_module *module = loaded->module;
     struct tl_recording_module about = {
@@ -231,20 +245,17 @@ static int tell_writer(struct tl_modules *modules, struct tl_loaded *loaded, con
         .bias = loaded->bias,
     };
     int error = ops->module(writer, &about);
-    loaded->record_index = modules->next_record++;
-    loaded->recorded = true;
     for (size_t i = 0; i < module->function_count && !error; i++) {
         const struct tl_plan_function *function = &module->functions[i];
-        if (!function->selected || function->entry == TL_TACTIC_NONE)
+        if (loaded->function_id[i] == 0)
             continue;
         struct tl_recording_function named_function = {
-            .id = ++modules->next_id,
+            .id = loaded->function_id[i],
             .module = loaded->record_index,
             .name = function->name,
             .address = function->address,
             .size = function->size,
         };
-        loaded->function_id[i] = named_function.id;
         error = ops->function(writer, &named_function);
     }
     return error;
@@ -253,6 +264,15 @@ static int tell_writer(struct tl_modules *modules, struct tl_loaded *loaded, con
 static bool has_exits(const struct tl_agent *agent)
 {
     return agent->control->mode == TL_RING_STREAM || agent->control->mode == TL_RING_FLIGHT;
+}
+
+int tl_modules_tell(const struct tl_modules *modules, const struct tl_writer_ops *ops, struct tl_writer *writer)
+{
+    int error = 0;
+    for (size_t i = 0; i < modules->count && !error; i++) /* in the order in which they were numbered */
+        if (modules->entry[i].recorded)
+            error = tell(&modules->entry[i], ops, writer);
+    return error;
 }
 
 /* The sites of one module, in as many batches as the shared array demands. */
@@ -285,9 +305,6 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
         struct tl_loaded *loaded = &modules->entry[i];
         if (!loaded->selected)
             continue;
-        loaded->function_id = calloc(loaded->module->function_count, sizeof(uint32_t));
-        if (!loaded->function_id)
-            error = -ENOMEM;
         for (size_t k = 0; k < loaded->module->function_count; k++)
             armed->functions += loaded->module->functions[k].selected;
         if (!has_exits(agent) && armed->functions >= TL_COUNTED_MAX) {
@@ -295,8 +312,7 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
                      TL_COUNTED_MAX - 1);
             return false;
         }
-        if (!error)
-            error = tell_writer(modules, loaded, ops, writer);
+        error = number(modules, loaded) ? tell(loaded, ops, writer) : -ENOMEM;
     }
     if (!error)
         error = ops->flush_names(writer);

@@ -57,8 +57,11 @@ bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, cha
 bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
                     const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
 
-/* The same afterwards: the number of bytes that differ now in the first module where they are not as many as they were,
- * *where is the first of them. */
+/* Tells another writer of all the functions that the session's has been told of. 0 or its negative errno. */
+int tl_modules_tell(const struct tl_modules *modules, const struct tl_writer_ops *ops, struct tl_writer *writer);
+
+/* After tracing, as tl_modules_settle() before it: the number of bytes that differ now in the first module where they
+ * are not as many as they were, *where is the first of them. */
 uint64_t tl_modules_verify(const struct tl_modules *modules, int memory, const struct tl_loaded **which,
                            uint64_t *where);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A session while it runs: its state, and what it says of itself. Between session.c and words.c only.
+ * A session while it runs: its state, and what it says of itself. Between session.c, dump.c and words.c only.
  */
 #ifndef TL_TRACER_RUNNING_H
 #define TL_TRACER_RUNNING_H
@@ -27,7 +27,10 @@ struct tl_session {
     struct tl_modules modules;
     struct tl_armed armed;
     struct tl_writer *writer;
+    struct tl_filter_limits limits;
     struct tl_drain *drain;
+    unsigned dumps; /* DIR.1 to DIR.this are not free any more */
+    int nice_before;
     struct tl_recording_info info;
     uint64_t raw_start_ns;
     uint64_t bytes;
@@ -46,6 +49,9 @@ int tl_session_fail(const struct tl_session *session);
 
 /* -v: what the plan and the arming came to. */
 void tl_session_say_steps(const struct tl_session *session);
+
+/* What a dump holds, and where it is. */
+void tl_session_say_dump(const struct tl_session *session, const struct tl_drain_count *count, const char *path);
 
 /* The two last lines. */
 void tl_session_sum_up(const struct tl_session *session);

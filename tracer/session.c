@@ -16,6 +16,7 @@
 #include <time.h>
 #include <tracer/counts.h>
 #include <tracer/drain.h>
+#include <tracer/dump.h>
 #include <tracer/hurry.h>
 #include <tracer/launch.h>
 #include <tracer/modules.h>
@@ -27,6 +28,7 @@
 
 #define POLL_NS 1000000u
 #define WATCH_NS 50000000u /* how often new libraries and ended threads are looked for */
+#define END_MS 100         /* between the end of the agent's thread and of the last one */
 #define KEEP_PART 20       /* of the time at most this part is spent on writing what chunks hold so far */
 
 static volatile sig_atomic_t stop_signal;
@@ -203,13 +205,14 @@ static bool open_writer(struct tl_session *session)
     session->writer = tl_writer_ctf.open(session->options->directory, &session->info, &error);
     if (!session->writer)
         return cannot_write(session, error);
-    struct tl_filter_limits limits = {
+    session->limits = (struct tl_filter_limits){
         .min_ticks = (uint64_t)((double)session->options->min_ns * (double)session->info.tsc_hz / 1e9),
         .depth = session->options->depth,
     };
     /* Half a second is enough: what takes that long is worth the tracer's look. */
-    session->agent.control->min_ticks = limits.min_ticks < INT32_MAX ? (uint32_t)limits.min_ticks : INT32_MAX;
-    session->drain = tl_drain_new(&session->agent, &tl_writer_ctf, session->writer, &limits);
+    uint64_t min_ticks = session->limits.min_ticks;
+    session->agent.control->min_ticks = min_ticks < INT32_MAX ? (uint32_t)min_ticks : INT32_MAX;
+    session->drain = tl_drain_new(&session->agent, &tl_writer_ctf, session->writer, &session->limits);
     return session->drain != NULL;
 }
 
@@ -262,17 +265,19 @@ static bool told_to_stop(const struct tl_session *session)
     return false;
 }
 
-/* Waits for an end that may be under way: true if the process has ended. */
+/* Waits for an end that may be under way: true if the process has ended, with the last of its threads: until then they
+ * may record. */
 static bool has_ended(const struct tl_session *session)
 {
-    for (int i = 0; i < 100; i++) {
-        char state = tl_process_state(session->pid, 0);
-        if (state == 0 || state == 'Z' || state == 'X')
-            return true;
-        struct timespec pause = {0, POLL_NS};
-        nanosleep(&pause, NULL);
-    }
-    return false;
+    struct pollfd poll_fd = {.fd = (int)syscall(SYS_pidfd_open, session->pid, 0), .events = POLLIN};
+    int ready;
+    if (poll_fd.fd < 0)
+        return errno == ESRCH;
+    do
+        ready = poll(&poll_fd, 1, END_MS);
+    while (ready < 0 && errno == EINTR);
+    close(poll_fd.fd);
+    return ready > 0;
 }
 
 /* The agent is gone: the process has ended, runs another program, or confines itself. */
@@ -309,6 +314,27 @@ static void retire(struct tl_session *session)
     session->retire_ns = now + KEEP_PART * (now - began);
 }
 
+static void fill_info(struct tl_session *session)
+{
+    const struct tl_armed *armed = &session->armed;
+    const struct tl_control *control = session->agent.control;
+    struct tl_recording_info *info = &session->info;
+    struct tl_drain_count count = tl_drain_count(session->drain);
+    info->functions_found = armed->functions;
+    info->functions_traced = armed->traced;
+    info->entry_jump = armed->entry_jump;
+    info->entry_trap = armed->entry_trap;
+    info->sites_jump = armed->sites_jump;
+    info->sites_trap = armed->sites_trap;
+    info->lost = count.lost;
+    info->overwritten = count.overwritten;
+    info->threads = count.threads;
+    info->batches = control->batches;
+    info->membarriers = control->membarriers;
+    info->traps = control->traps;
+    info->poke_ns = (uint64_t)((double)armed->poke_tsc * 1e9 / (double)info->tsc_hz);
+}
+
 /* Drains until there is a reason to stop. False: the recording failed. */
 static bool record(struct tl_session *session)
 {
@@ -322,6 +348,11 @@ static bool record(struct tl_session *session)
         if (tl_agent_gone(&session->agent)) {
             note_end(session);
             return true;
+        }
+        if (tl_dump_asked()) {
+            estimate_tsc(session);
+            fill_info(session);
+            tl_dump(session);
         }
         if (told_to_stop(session) || time_is_up(session, start))
             return true;
@@ -382,25 +413,6 @@ static int wait_for_end(struct tl_session *session)
     return tl_launch_status(session->wait_status);
 }
 
-static void fill_info(struct tl_session *session)
-{
-    const struct tl_armed *armed = &session->armed;
-    const struct tl_control *control = session->agent.control;
-    struct tl_recording_info *info = &session->info;
-    info->functions_found = armed->functions;
-    info->functions_traced = armed->traced;
-    info->entry_jump = armed->entry_jump;
-    info->entry_trap = armed->entry_trap;
-    info->sites_jump = armed->sites_jump;
-    info->sites_trap = armed->sites_trap;
-    info->lost = tl_drain_count(session->drain).lost;
-    info->threads = tl_drain_count(session->drain).threads;
-    info->batches = control->batches;
-    info->membarriers = control->membarriers;
-    info->traps = control->traps;
-    info->poke_ns = (uint64_t)((double)armed->poke_tsc * 1e9 / (double)info->tsc_hz);
-}
-
 /* What is known by now goes to disk: we may be killed. */
 static bool note(struct tl_session *session)
 {
@@ -430,9 +442,9 @@ static bool trace(struct tl_session *session)
             tl_process_comm(session->pid, 0, comm, sizeof(comm));
             tl_session_say(session, "attached to %d (%s)", (int)session->pid, comm);
         }
-        int nice_before = tl_hurry_drain_begin();
+        session->nice_before = tl_hurry_drain_begin();
         well = record(session);
-        tl_hurry_drain_end(nice_before);
+        tl_hurry_drain_end(session->nice_before);
     }
     leave(session);
     int error = well ? tl_drain_finish(session->drain, session->info.tsc_end) : 0;
@@ -454,6 +466,7 @@ static void handle_signals(bool launched)
     sigaction(SIGHUP, &action, NULL);
     if (launched)
         sigaction(SIGQUIT, &action, NULL);
+    tl_dump_listen();
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a write over the limit fails, then, like one to a full disk */
 }

@@ -76,23 +76,39 @@ void tl_session_say_steps(const struct tl_session *session)
                    size_text(control->stub_bytes, stubs, sizeof(stubs)));
 }
 
+/* 12 events in 3 threads, 0 lost, at most 7 overwritten; 12 calls in 3 threads, 0 lost; 12 functions called */
+static const char *count_text(const struct tl_drain_count *count, enum tl_ring_mode mode, char *text, size_t size)
+{
+    char events[32], lost[32], overwritten[32];
+    const char *what = mode == TL_RING_COUNT ? "calls" : "events";
+    if (mode == TL_RING_COVER) {
+        snprintf(text, size, "%s functions called", grouped(count->events, events, sizeof(events)));
+        return text;
+    }
+    int used = snprintf(text, size, "%s %s in %u thread%s, %s lost", grouped(count->events, events, sizeof(events)),
+                        what, count->threads, count->threads == 1 ? "" : "s", grouped(count->lost, lost, sizeof(lost)));
+    if (count->overwritten && used > 0 && (size_t)used < size)
+        snprintf(text + used, size - (size_t)used, ", at most %s overwritten",
+                 grouped(count->overwritten, overwritten, sizeof(overwritten)));
+    return text;
+}
+
+void tl_session_say_dump(const struct tl_session *session, const struct tl_drain_count *count, const char *path)
+{
+    char text[192];
+    tl_session_say(session, "dumped %s, into %s", count_text(count, TL_RING_FLIGHT, text, sizeof(text)), path);
+}
+
 void tl_session_sum_up(const struct tl_session *session)
 {
     const struct tl_armed *armed = &session->armed;
-    char events[32], lost[32], bytes[32];
+    char counted[192], bytes[32];
     struct tl_drain_count count = tl_drain_count(session->drain);
     uint64_t none = armed->functions - armed->traced;
     fprintf(stderr, "traced %" PRIu64 " of %" PRIu64 " functions (%" PRIu64 " jump, %" PRIu64 " trap", armed->traced,
             armed->functions, armed->entry_jump, armed->entry_trap);
     if (none)
         fprintf(stderr, "; %" PRIu64 " not: 'trapline list' says why", none);
-    if (session->options->mode == TL_RING_COVER) {
-        fprintf(stderr, ")\n%s functions called, %s in %s\n", grouped(count.events, events, sizeof(events)),
-                size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
-        return;
-    }
-    fprintf(stderr, ")\n%s %s in %u thread%s, %s lost, %s in %s\n", grouped(count.events, events, sizeof(events)),
-            session->options->mode == TL_RING_COUNT ? "calls" : "events", count.threads, count.threads == 1 ? "" : "s",
-            grouped(count.lost, lost, sizeof(lost)), size_text(session->bytes, bytes, sizeof(bytes)),
-            session->options->directory);
+    fprintf(stderr, ")\n%s, %s in %s\n", count_text(&count, session->options->mode, counted, sizeof(counted)),
+            size_text(session->bytes, bytes, sizeof(bytes)), session->options->directory);
 }

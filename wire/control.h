@@ -27,9 +27,12 @@
  *     writer claims a ring      state (acquire)                                             [W3]
  *     writer says whose it is   tid, then serial+1 (release)                                [W5]
  *     reader looks who ended    serial (acquire), then tid                                  [W5]
+ *     flight: reader copies a chunk, then looks at head again (fence: acquire): it is whole if     [W6]
+ *             head - n < chunks, that is, if the writer has not come to zero it
+ *     flight: writer zeroes the oldest chunk, its head of before being seen first (fence: release) [W6]
  *     a thread asks the agent to leave       confined (release)                             [W4]
  *     the agent looks each time it wakes up  confined (acquire)                             [W4]
- *     events in the newest      an 8-byte store each, seen as written once not zero; x86 keeps their order
+ *     events in the newest      an 8-byte store each, seen as written once not zero; x86 keeps their order [W7]
  *
  * Chunk n of a ring lies at index n % chunks. Its first event is always a clock record.
  */
@@ -63,7 +66,7 @@ enum tl_command {
 
 enum tl_ring_mode {
     TL_RING_STREAM = 0, /* full: drop the newest, count them */
-    TL_RING_FLIGHT = 1, /* full: overwrite the oldest */
+    TL_RING_FLIGHT = 1, /* full: overwrite the oldest; no ring is freed, and no chunk given back */
     TL_RING_COUNT = 2,  /* no events: a ring is its thread's counters, uint64_t by function id */
     TL_RING_COVER = 3,  /* no events and no rings: a byte a function says whether it was called */
 };

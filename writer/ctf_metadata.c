@@ -168,6 +168,7 @@ static void put_info(FILE *to, const struct tl_recording_info *info)
         {"threads", info->threads},
         {"counted", info->counted},
         {"covered", info->covered},
+        {"overwritten", info->overwritten},
         {"batches", info->batches},
         {"membarriers", info->membarriers},
         {"poke_ns", info->poke_ns},

@@ -21,10 +21,11 @@ struct tl_recording_info {
     uint64_t held_ns; /* how long the one thread was held while the agent was placed; 0 for a launched program */
     uint64_t functions_found, functions_traced, sites_jump, sites_trap; /* functions: by the tactic of their entry */
     uint64_t entry_jump, entry_trap;
-    uint64_t lost;    /* all events dropped */
-    uint64_t threads; /* that were seen */
-    uint64_t counted; /* calls were only counted: there are no events */
-    uint64_t covered; /* and only up to one */
+    uint64_t lost;        /* all events dropped */
+    uint64_t overwritten; /* by a flight recorder, at most so many */
+    uint64_t threads;     /* that were seen */
+    uint64_t counted;     /* calls were only counted: there are no events */
+    uint64_t covered;     /* and only up to one */
     uint64_t batches, membarriers, poke_ns, traps;
     int by_attach; /* 1: attached, 0: launched */
 };

@@ -18,7 +18,7 @@ fi
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/trapline-live.XXXXXX") || exit 1
 export python=/usr/bin/python3
 export LC_ALL=C.UTF-8
-ulimit -c 0
+ulimit -S -c 0
 claims_passed=0 claims_failed=0 claims_skipped=0
 
 # ---- processes ----------------------------------------------------------------------------------------------------
