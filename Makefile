@@ -283,7 +283,7 @@ help:
 	@echo 'make model          the protocol model, and the edits that must break it'
 	@echo 'make fuzz           the parsers and the decoder, FUZZ_SECONDS=$(FUZZ_SECONDS) each'
 	@echo 'make bench          what a traced call and a patched site cost'
-	@echo 'make bench-peers    the same call under other tracers (installs them)'
+	@echo 'make bench-peers    the same call and whole programs under other tracers (installs them)'
 	@echo 'make budget         instructions on the hot path, against the limits written down'
 	@echo 'make torture        sites in and out under load, SECONDS=$(SECONDS); or TORTURE="toggles=100000000 threads=8"'
 	@echo 'make asm            listings and symbols of the agent and the program'
@@ -329,6 +329,8 @@ bench-peers: PACKAGES := build peers
 bench-peers: packages
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)bench/peers '$(abspath $(B))' '$(abspath $(B))/trapline'
+	@echo
+	$(Q)bench/programs '$(abspath $(B))/trapline' --peers
 
 bench: all programs
 	$(Q)O='$(abspath $(B))' TRAPLINE='$(abspath $(B))/trapline' $(call script,bench/run)
