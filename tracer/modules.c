@@ -297,8 +297,8 @@ static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, stru
     return true;
 }
 
-bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
-                    const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size)
+bool tl_modules_announce(struct tl_modules *modules, size_t first, const struct tl_agent *agent, struct tl_armed *armed,
+                         const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size)
 {
     int error = 0;
     for (size_t i = first; i < modules->count && !error; i++) {
@@ -316,10 +316,14 @@ bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *a
     }
     if (!error)
         error = ops->flush_names(writer);
-    if (error) {
+    if (error)
         snprintf(reason, size, "cannot write the recording: %s", strerror(-error));
-        return false;
-    }
+    return error == 0;
+}
+
+bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
+                    char *reason, size_t size)
+{
     if (!arm_guards(modules, first, agent, armed, reason, size))
         return false;
     for (size_t i = first; i < modules->count; i++)

@@ -52,10 +52,13 @@ long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size);
  * remains. */
 bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, char *reason, size_t size);
 
-/* Arms the guards, then the functions, of the modules from first on, and tells the writer of the functions. False:
- * reason. */
+/* Tells the writer of the functions to be armed of the modules from first on. False: reason. */
+bool tl_modules_announce(struct tl_modules *modules, size_t first, const struct tl_agent *agent, struct tl_armed *armed,
+                         const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
+
+/* Arms the guards, then the functions, of modules that have been announced, from first on. False: reason. */
 bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
-                    const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
+                    char *reason, size_t size);
 
 /* Tells another writer of all the functions that the session's has been told of. 0 or its negative errno. */
 int tl_modules_tell(const struct tl_modules *modules, const struct tl_writer_ops *ops, struct tl_writer *writer);

@@ -14,9 +14,6 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
-#include <tracer/counts.h>
-#include <tracer/drain.h>
-#include <tracer/dump.h>
 #include <tracer/hurry.h>
 #include <tracer/launch.h>
 #include <tracer/modules.h>
@@ -25,18 +22,6 @@
 #include <tracer/running.h>
 #include <tracer/session.h>
 #include <unistd.h>
-
-#define POLL_NS 1000000u
-#define WATCH_NS 50000000u /* how often new libraries and ended threads are looked for */
-#define END_MS 100         /* between the end of the agent's thread and of the last one */
-#define KEEP_PART 20       /* of the time at most this part is spent on writing what chunks hold so far */
-
-static volatile sig_atomic_t stop_signal;
-
-static void on_stop(int signal)
-{
-    stop_signal = signal;
-}
 
 static uint64_t clock_ns(clockid_t clock)
 {
@@ -222,100 +207,9 @@ static bool settle(struct tl_session *session)
     return tl_modules_settle(&session->modules, 0, session->memory, session->reason, sizeof(session->reason));
 }
 
-/* New libraries, ended threads, an ended program. False: the recording cannot go on. */
-static bool watch(struct tl_session *session)
+void tl_session_fill_info(struct tl_session *session)
 {
-    int error = tl_drain_reap(session->drain);
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
-    if (!error && now >= session->keep_ns) {
-        error = tl_drain_started(session->drain);
-        uint64_t took = clock_ns(CLOCK_MONOTONIC) - now;
-        session->keep_ns = now + (took > WATCH_NS / KEEP_PART ? KEEP_PART * took : WATCH_NS);
-    }
-    if (error) {
-        snprintf(session->reason, sizeof(session->reason), "cannot write the recording: %s", strerror(-error));
-        return false;
-    }
-    if (session->options->libraries && !session->ended) {
-        size_t before = session->modules.count;
-        if (tl_modules_scan(&session->modules, session->reason, sizeof(session->reason)) > 0 &&
-            tl_modules_settle(&session->modules, before, session->memory, session->reason, sizeof(session->reason)) &&
-            !tl_modules_arm(&session->modules, before, &session->agent, &session->armed, &tl_writer_ctf,
-                            session->writer, session->reason, sizeof(session->reason)) &&
-            !tl_agent_gone(&session->agent))
-            tl_session_say(session, "%s", session->reason);
-    }
-    return true;
-}
-
-static bool time_is_up(const struct tl_session *session, uint64_t start_ns)
-{
-    return session->options->for_ns && clock_ns(CLOCK_MONOTONIC) - start_ns >= session->options->for_ns;
-}
-
-/* Whether a signal asks us to stop. A launched program has the terminal's signals already, and gets the others from us:
- * we stay with it. */
-static bool told_to_stop(const struct tl_session *session)
-{
-    if (session->options->pid || !stop_signal)
-        return stop_signal != 0;
-    if (stop_signal != SIGINT && stop_signal != SIGQUIT)
-        kill(session->pid, stop_signal);
-    stop_signal = 0;
-    return false;
-}
-
-/* Waits for an end that may be under way: true if the process has ended, with the last of its threads: until then they
- * may record. */
-static bool has_ended(const struct tl_session *session)
-{
-    struct pollfd poll_fd = {.fd = (int)syscall(SYS_pidfd_open, session->pid, 0), .events = POLLIN};
-    int ready;
-    if (poll_fd.fd < 0)
-        return errno == ESRCH;
-    do
-        ready = poll(&poll_fd, 1, END_MS);
-    while (ready < 0 && errno == EINTR);
-    close(poll_fd.fd);
-    return ready > 0;
-}
-
-/* The agent is gone: the process has ended, runs another program, or confines itself. */
-static void note_end(struct tl_session *session)
-{
-    char link[64], program[512];
-    session->ended = true;
-    if (session->agent.control->confined) {
-        fprintf(stderr,
-                "trapline: process %d puts a seccomp filter on all its threads, trapline's among them; the recording "
-                "ended there\n",
-                (int)session->pid);
-    } else if (has_ended(session)) {
-        if (session->options->pid)
-            tl_session_say(session, "process %d has ended", (int)session->pid);
-    } else {
-        snprintf(link, sizeof(link), "/proc/%d/exe", (int)session->pid);
-        ssize_t length = readlink(link, program, sizeof(program) - 1);
-        program[length > 0 ? length : 0] = 0;
-        fprintf(stderr, "trapline: process %d has executed '%s'; the recording ended there\n", (int)session->pid,
-                length > 0 ? program : "?");
-    }
-}
-
-/* Has the sites of functions taken out that have been called since the last time. */
-static void retire(struct tl_session *session)
-{
-    uint64_t began = clock_ns(CLOCK_MONOTONIC), called = tl_called_take(&session->agent, NULL);
-    if (called == session->retired || session->ended)
-        return;
-    if (tl_agent_command(&session->agent, TL_COMMAND_RETIRE))
-        session->retired = called;
-    uint64_t now = clock_ns(CLOCK_MONOTONIC);
-    session->retire_ns = now + KEEP_PART * (now - began);
-}
-
-static void fill_info(struct tl_session *session)
-{
+    estimate_tsc(session);
     const struct tl_armed *armed = &session->armed;
     const struct tl_control *control = session->agent.control;
     struct tl_recording_info *info = &session->info;
@@ -333,50 +227,6 @@ static void fill_info(struct tl_session *session)
     info->membarriers = control->membarriers;
     info->traps = control->traps;
     info->poke_ns = (uint64_t)((double)armed->poke_tsc * 1e9 / (double)info->tsc_hz);
-}
-
-/* Drains until there is a reason to stop. False: the recording failed. */
-static bool record(struct tl_session *session)
-{
-    uint64_t start = clock_ns(CLOCK_MONOTONIC), watched = start;
-    for (;;) {
-        long taken = tl_drain_run(session->drain);
-        if (taken < 0) {
-            snprintf(session->reason, sizeof(session->reason), "cannot write the recording: %s", strerror((int)-taken));
-            return false;
-        }
-        if (tl_agent_gone(&session->agent)) {
-            note_end(session);
-            return true;
-        }
-        if (tl_dump_asked()) {
-            estimate_tsc(session);
-            fill_info(session);
-            tl_dump(session);
-        }
-        if (told_to_stop(session) || time_is_up(session, start))
-            return true;
-        uint64_t now = clock_ns(CLOCK_MONOTONIC);
-        if (session->options->mode == TL_RING_COVER && now >= session->retire_ns)
-            retire(session);
-        if (now - watched >= WATCH_NS || tl_drain_crowded(session->drain)) {
-            watched = now;
-            if (!watch(session))
-                return false;
-        }
-        if (taken == 0) {
-            struct timespec pause = {0, POLL_NS};
-            nanosleep(&pause, NULL);
-        }
-    }
-}
-
-/* Out of the process again. */
-static void leave(struct tl_session *session)
-{
-    if (!session->ended && !tl_agent_quit(&session->agent))
-        session->ended = true;
-    session->info.tsc_end = tsc();
 }
 
 static void check_text(struct tl_session *session)
@@ -400,7 +250,7 @@ static int wait_for_end(struct tl_session *session)
     int handle = (int)syscall(SYS_pidfd_open, session->pid, 0);
     while (!session->reaped) {
         struct pollfd poll_fd = {.fd = handle, .events = POLLIN};
-        told_to_stop(session);
+        tl_loop_told_to_stop(session);
         pid_t got = waitpid(session->pid, &session->wait_status, WNOHANG);
         session->reaped = got == session->pid;
         if (got < 0 && errno != EINTR)
@@ -416,7 +266,7 @@ static int wait_for_end(struct tl_session *session)
 /* What is known by now goes to disk: we may be killed. */
 static bool note(struct tl_session *session)
 {
-    fill_info(session);
+    tl_session_fill_info(session);
     int error = tl_writer_ctf.info(session->writer, &session->info);
     if (error)
         snprintf(session->reason, sizeof(session->reason), "cannot write the recording: %s", strerror(-error));
@@ -427,8 +277,9 @@ static bool note(struct tl_session *session)
 static bool trace(struct tl_session *session)
 {
     tl_progress("patching %s", session->command);
-    bool well = tl_modules_arm(&session->modules, 0, &session->agent, &session->armed, &tl_writer_ctf, session->writer,
-                               session->reason, sizeof(session->reason));
+    session->nice_before = tl_hurry_drain_begin();
+    int error = tl_loop_arm(session);
+    bool well = session->beside_well && error == 0;
     if (well)
         well = note(session);
     if (!session->options->pid)
@@ -442,33 +293,21 @@ static bool trace(struct tl_session *session)
             tl_process_comm(session->pid, 0, comm, sizeof(comm));
             tl_session_say(session, "attached to %d (%s)", (int)session->pid, comm);
         }
-        session->nice_before = tl_hurry_drain_begin();
-        well = record(session);
-        tl_hurry_drain_end(session->nice_before);
+        well = tl_loop_run(session);
     }
-    leave(session);
-    int error = well ? tl_drain_finish(session->drain, session->info.tsc_end) : 0;
+    int leave_error = tl_loop_leave(session);
+    session->info.tsc_end = tsc();
+    tl_hurry_drain_end(session->nice_before);
+    if (error == 0)
+        error = leave_error;
+    if (well && error == 0)
+        error = tl_drain_finish(session->drain, session->info.tsc_end);
     if (error) {
         snprintf(session->reason, sizeof(session->reason), "cannot write the recording: %s", strerror(-error));
         well = false;
     }
-    estimate_tsc(session);
-    fill_info(session);
+    tl_session_fill_info(session);
     return well;
-}
-
-static void handle_signals(bool launched)
-{
-    /* Attached: a second ^C ends us at once; the agent then leaves by itself. */
-    struct sigaction action = {.sa_handler = on_stop, .sa_flags = launched ? 0 : (int)SA_RESETHAND};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
-    if (launched)
-        sigaction(SIGQUIT, &action, NULL);
-    tl_dump_listen();
-    signal(SIGPIPE, SIG_IGN);
-    signal(SIGXFSZ, SIG_IGN); /* a write over the limit fails, then, like one to a full disk */
 }
 
 static bool begin(struct tl_session *session, int *status)
@@ -509,7 +348,7 @@ int tl_session_run(const struct tl_session_options *options, bool *recorded)
         tl_session_fail(&session);
         return status;
     }
-    handle_signals(options->pid == 0);
+    tl_loop_signals(options->pid == 0);
     describe(&session);
     if (!plan(&session) || (estimate_tsc(&session), !enter(&session)) || !settle(&session) || !open_writer(&session)) {
         give_up_child(&session);

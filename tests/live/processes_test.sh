@@ -92,6 +92,21 @@ text_differs_not() {
     ! grep -q 'not the file' "$scratch/traced.err" || fail "$(cat "$scratch/traced.err")"
 }
 
+# Libraries that come while the program runs are planned, which takes far longer than a ring lasts, beside the draining.
+drained_while_libraries_come() {
+    local python3=/usr/bin/python3
+    [ -x $python3 ] || skip "no $python3"
+    recorded -l -- $python3 -c 'import json, hashlib, ssl, decimal
+for i in range(20000): json.dumps({"a": [1, 2, 3]})' || fail "ended with $?: $(tail -n 3 "$scratch/traced.err")"
+    summary_lines
+    report
+    "$python" - "$scratch/report.json" <<'PYTHON' || fail "as much was lost as if nobody had drained"
+import json, sys
+report = json.load(open(sys.argv[1]))
+print(report["events"], "events,", report["lost"], "lost")
+sys.exit(report["events"] < 1e6 or report["lost"] > report["events"])
+PYTHON
+}
 claim a_storm_of_forks_goes_on_unharmed same -- "$(program forks)"
 claim a_storm_of_forks_with_libraries_traced same --libs -- "$(program forks)" 60
 claim children_find_the_signals_they_should same -- "$(program spawns)"
@@ -116,4 +131,5 @@ for how in undumpable close files filesize memory lock gs chdir user root; do
 done
 claim the_input_of_a_program_is_its_own input_is_its_own
 claim the_shell_starts_programs_as_ever shell
+claim rings_are_drained_while_libraries_come drained_while_libraries_come
 finish
