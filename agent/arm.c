@@ -23,8 +23,8 @@ struct batch {
     size_t count, room;
     struct tli_site **fresh; /* those of them that are not in the table yet */
     size_t fresh_count;
-    struct tli_site **entry; /* by function id, of this batch */
-    uint32_t entry_count;
+    struct tli_site **entry; /* of this batch, by function id from entry_first on */
+    uint32_t entry_first, entry_count;
 };
 
 /* Bytes of the text that a site's bytes were compared with, and those of them that it overwrites. */
@@ -77,6 +77,12 @@ static bool wants_exits(void)
     return work() != TLI_STUB_COUNT && work() != TLI_STUB_COVER;
 }
 
+/* Where the batch keeps the entry site of the function that spec is of. */
+static struct tli_site **entry_of(const struct batch *batch, const struct tl_wire_site *spec)
+{
+    return &batch->entry[spec->function - batch->entry_first];
+}
+
 static struct tli_stub_target target_of(const struct batch *batch, const struct tl_wire_site *spec)
 {
     struct tli_stub_target target;
@@ -86,8 +92,8 @@ static struct tli_stub_target target_of(const struct batch *batch, const struct 
     target.entry = target.entry_silent = 0;
     target.work = work();
     target.called = called_bytes();
-    if (!guard && spec->function < batch->entry_count && batch->entry[spec->function]) {
-        const struct tli_site *entry = batch->entry[spec->function];
+    const struct tli_site *entry = guard ? 0 : *entry_of(batch, spec);
+    if (entry) {
         target.entry = entry->address;
         target.entry_silent = entry->stub + entry->label[0];
     }
@@ -206,8 +212,8 @@ static enum tl_status add(struct batch *batch, const struct tl_wire_site *spec)
         batch->fresh[batch->fresh_count++] = site;
     }
     batch->sites[batch->count++] = site;
-    if (spec->kind == TL_SITE_ENTRY && spec->function < batch->entry_count)
-        batch->entry[spec->function] = site;
+    if (spec->kind == TL_SITE_ENTRY)
+        *entry_of(batch, spec) = site;
     return TL_OK;
 }
 
@@ -341,14 +347,19 @@ static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
 
 static bool make_room(struct batch *batch, const struct tl_wire_site *sites, uint32_t count)
 {
-    uint32_t ids = 0;
+    uint32_t first = UINT32_MAX, last = 0;
     for (uint32_t i = 0; i < count; i++) {
         batch->room += sites[i].insns ? sites[i].insns : 1u;
-        ids = sites[i].function > ids ? sites[i].function : ids;
+        if (sites[i].kind == TL_SITE_GUARD)
+            continue;
+        first = sites[i].function < first ? sites[i].function : first;
+        last = sites[i].function > last ? sites[i].function : last;
     }
-    if (ids >= TL_SITES_MAX)
+    batch->entry_first = first;
+    batch->entry_count = first <= last ? last - first + 1 : 1;
+    /* Functions come in the order of their ids, each with a site at least. */
+    if (batch->entry_count > TL_SITES_MAX)
         return false;
-    batch->entry_count = ids + 1;
     batch->sites = tl_port_memory(batch->room * sizeof(*batch->sites));
     batch->fresh = tl_port_memory(batch->room * sizeof(*batch->fresh));
     batch->entry = tl_port_memory(batch->entry_count * sizeof(*batch->entry));

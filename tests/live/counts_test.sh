@@ -152,6 +152,13 @@ count_is_killed() {
 text_stands() {
     (text_is_the_files "$1") 2>/dev/null
 }
+# More functions than one batch takes.
+crowd() {
+    recorded -- "$(program crowd)" || fail "ended with $?: $(tail -n 3 "$scratch/traced.err")"
+    summary_lines
+    counted
+    grep -qE 'traced 280,?[0-9]{3} of' "$scratch/traced.err" || fail "says: $(tail -n 2 "$scratch/traced.err")"
+}
 claim counts_of_one_thread_are_exact exact "$(program counts)" 1 50000
 claim counts_of_four_threads_are_exact exact "$(program counts)" 4 20000
 claim counts_of_thirty_threads_are_exact exact "$(program counts)" 30 2000
@@ -167,6 +174,7 @@ claim the_vdso_is_left_alone exact "$(program clocks)"
 claim calls_of_at_least_a_time_are_exact long_calls
 claim calls_of_at_least_a_time_fit_into_small_buffers long_calls --buffer 64K
 claim calls_of_at_least_a_time_are_kept_by_the_flight_recorder long_calls --flight
+claim calls_among_280000_functions_are_exact crowd
 claim count_is_exact_with_one_thread only_counted "$(program counts)" 1 50000
 claim count_is_exact_with_thirty_threads only_counted "$(program counts)" 30 2000
 claim count_is_exact_with_recursion only_counted "$(program recursion)"
