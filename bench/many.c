@@ -3,6 +3,9 @@
  * 100,000 functions, many_0 to many_99999, to see whether the cost of a call depends on how many of them are traced:
  * the same one called over and over, and COUNT of them in turn. Prints the two medians, in ns a call. Run by
  * bench/curve, alone and under `trapline record --flight -f many_?...`.
+ *     many COUNT gaps SECONDS     calls COUNT of them in turn for so long, and prints how long the longest call, with
+ *                                 the loop around it, took in each half of that, in us. Run by bench/delay, which
+ * attaches in the second half.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -72,11 +75,38 @@ static double measure(unsigned count)
     return cost[ROUNDS / 2];
 }
 
+/* The longest time between two calls' ends until a moment, in ns. */
+static double longest_gap(unsigned count, double until)
+{
+    double longest = 0, before = nanoseconds();
+    for (unsigned next = 0; before < until;) {
+        sink = table[next](sink);
+        next = next + 1 < count ? next + 1 : 0;
+        double now = nanoseconds();
+        longest = now - before > longest ? now - before : longest;
+        before = now;
+    }
+    return longest;
+}
+
+static void gaps(unsigned count, double seconds)
+{
+    double start = nanoseconds();
+    (void)longest_gap(count, start + 0.1e9); /* all is in memory then */
+    double quiet = longest_gap(count, start + seconds * 0.5e9);
+    double watched = longest_gap(count, start + seconds * 1e9);
+    printf("%.0f %.0f\n", quiet / 1e3, watched / 1e3);
+}
+
 int main(int argc, char **argv)
 {
     unsigned count = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 0) : 1;
     if (count < 1 || count > FUNCTIONS)
         return 2;
+    if (argc > 3) {
+        gaps(count, strtod(argv[3], NULL));
+        return 0;
+    }
     double one = measure(1);
     printf("%.2f %.2f\n", one, measure(count));
     return 0;

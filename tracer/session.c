@@ -296,6 +296,9 @@ static bool trace(struct tl_session *session)
         well = tl_loop_run(session);
     }
     int leave_error = tl_loop_leave(session);
+    if (session->options->verbose > 0 && !session->ended)
+        tl_session_say(session, "took the sites out again in %.3f ms",
+                       (double)session->agent.control->poke_tsc * 1e3 / (double)session->info.tsc_hz);
     session->info.tsc_end = tsc();
     tl_hurry_drain_end(session->nice_before);
     if (error == 0)
