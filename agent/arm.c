@@ -62,6 +62,8 @@ static enum tli_stub_work work(void)
         return TLI_STUB_COUNT;
     if (control && control->mode == TL_RING_COVER)
         return TLI_STUB_COVER;
+    if (control && control->one_in > 1)
+        return TLI_STUB_SAMPLE;
     return control && control->min_ticks != 0 ? TLI_STUB_RETRACT : TLI_STUB_RECORD;
 }
 
@@ -89,6 +91,7 @@ static struct tli_stub_target target_of(const struct batch *batch, const struct 
     bool guard = spec->kind == TL_SITE_GUARD;
     target.slow = (uintptr_t)tl_stub_slow;
     target.guard = (uintptr_t)tl_stub_guard;
+    target.gate = (uintptr_t)tl_stub_gate;
     target.entry = target.entry_silent = 0;
     target.work = work();
     target.called = called_bytes();

@@ -6,6 +6,7 @@
 #include <agent/agent.h>
 #include <core/poke.h>
 #include <core/ring.h>
+#include <core/sample.h>
 #include <port/linux/linux.h>
 #include <syscall.h>
 #include <trapline/port.h>
@@ -36,7 +37,12 @@ static enum tl_status make_blocks(struct tl_boot *boot, const struct tl_control 
 {
     if (control->mode == TL_RING_COUNT && !tli_ring.scrap)
         tli_ring.scrap = tl_port_memory(TL_COUNTERS_BYTES); /* without it children count the slow way */
-    if (tli_ring.threads) {                                 /* an earlier session's: threads point to them for ever */
+    if (control->one_in > 1 && !tli_ring.samples) {
+        tli_ring.samples = tl_port_memory(TL_THREADS_MAX * sizeof(struct tli_samples));
+        if (!tli_ring.samples)
+            return TL_NO_MEMORY;
+    }
+    if (tli_ring.threads) { /* an earlier session's: threads point to them for ever */
         boot->blocks = (uintptr_t)tli_ring.threads->block;
         boot->blocks_bytes = sizeof(tli_ring.threads->block);
         return TL_OK;

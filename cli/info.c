@@ -42,6 +42,7 @@ static void print_json(const struct tl_trace *trace)
     json_number("events", trace->events);
     json_number("lost", trace->lost);
     json_number("overwritten", info->overwritten);
+    json_number("one_in", info->one_in ? info->one_in : 1);
     printf(",\n \"functions\": {\"found\": %llu, \"traced\": %llu, \"jump\": %llu, \"trap\": %llu}",
            (unsigned long long)info->functions_found, (unsigned long long)info->functions_traced,
            (unsigned long long)info->entry_jump, (unsigned long long)info->entry_trap);
@@ -100,6 +101,8 @@ static void print_table(const struct tl_trace *trace, const char *directory)
     if (info->overwritten)
         printf(", at most %s overwritten", tl_text_count(a, info->overwritten));
     putchar('\n');
+    if (info->one_in)
+        printf("sample       one call in %s\n", tl_text_count(a, info->one_in));
     if (info->functions_found)
         printf("functions    %llu of %llu traced (%llu jump, %llu trap)\n", (unsigned long long)info->functions_traced,
                (unsigned long long)info->functions_found, (unsigned long long)info->entry_jump,

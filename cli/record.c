@@ -17,6 +17,7 @@
 
 #define BUFFER_DEFAULT (4u << 20)
 #define BUFFER_MAX (1u << 30)
+#define SAMPLE_MAX 1000000
 #define FLIGHT_MIN (4 * TL_CHUNK_BYTES) /* one is being written and one is to be overwritten next */
 
 struct request {
@@ -27,18 +28,27 @@ struct request {
 };
 
 static const struct option long_options[] = {
-    {"pid", required_argument, NULL, 'p'},     {"func", required_argument, NULL, 'f'},
-    {"exclude", required_argument, NULL, 'x'}, {"libs", no_argument, NULL, 'l'},
-    {"data", required_argument, NULL, 'd'},    {"min-time", required_argument, NULL, 't'},
-    {"depth", required_argument, NULL, 'D'},   {"for", required_argument, NULL, 'F'},
-    {"buffer", required_argument, NULL, 'B'},  {"flight", no_argument, NULL, 'O'},
-    {"color", required_argument, NULL, 'c'},   {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},         {"tactic", required_argument, NULL, 'T'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"pid", required_argument, NULL, 'p'},
+    {"func", required_argument, NULL, 'f'},
+    {"exclude", required_argument, NULL, 'x'},
+    {"libs", no_argument, NULL, 'l'},
+    {"data", required_argument, NULL, 'd'},
+    {"min-time", required_argument, NULL, 't'},
+    {"depth", required_argument, NULL, 'D'},
+    {"for", required_argument, NULL, 'F'},
+    {"buffer", required_argument, NULL, 'B'},
+    {"flight", no_argument, NULL, 'O'},
+    {"sample", required_argument, NULL, 'S'},
+    {"color", required_argument, NULL, 'c'},
+    {"verbose", no_argument, NULL, 'v'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"tactic", required_argument, NULL, 'T'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 /* What keeps numbers has no times, no levels and no ring. */
-static const char numbers_not[] = "tDBO";
+static const char numbers_not[] = "tDBOS";
 
 static bool keeps_numbers(const struct tl_session_options *session)
 {
@@ -63,7 +73,8 @@ static void usage(const char *verb, bool numbers)
            verb, verb,
            numbers ? ""
                    : "  -t, --min-time T           calls of at least T: 500ns, 10us, 2ms (all)\n"
-                     "  -D, --depth N              N levels (all)\n",
+                     "  -D, --depth N              N levels (all)\n"
+                     "      --sample 1/N           each call with this chance, up to 1/1000000 (all)\n",
            numbers
                ? ""
                : "      --buffer SIZE          per thread (4M)\n"
@@ -127,6 +138,17 @@ static bool parse_number(const char *text, long most, long *value)
     return end != text && !*end && !errno && *value > 0 && *value <= most;
 }
 
+/* 1/N */
+static bool parse_part(const char *text, uint32_t *one_in)
+{
+    long number;
+    if (strncmp(text, "1/", 2) != 0 || !isdigit((unsigned char)text[2]) ||
+        !parse_number(text + 2, SAMPLE_MAX, &number) || number < 2)
+        return false;
+    *one_in = (uint32_t)number;
+    return true;
+}
+
 static int take_pattern(const char **patterns, size_t *count, const char *pattern)
 {
     if (*count == 256) {
@@ -143,7 +165,8 @@ static int take_option(struct request *request, int option, const char *value)
     long number;
     bool color;
     if (keeps_numbers(session) && strchr(numbers_not, option)) {
-        fputs("trapline: count and cover know no -t, -D, --buffer and --flight: they keep no calls\n", stderr);
+        fputs("trapline: count and cover know no -t, -D, --buffer, --flight and --sample: they keep no calls\n",
+              stderr);
         return TL_EXIT_TRAPLINE;
     }
     switch (option) {
@@ -177,6 +200,8 @@ static int take_option(struct request *request, int option, const char *value)
         return parse_size(value, &session->buffer_bytes)
                    ? 0
                    : wrong("--buffer", value, "a size like 512K or 4M, 1G at most");
+    case 'S':
+        return parse_part(value, &session->one_in) ? 0 : wrong("--sample", value, "1/N with N from 2 to 1000000");
     case 'O':
         session->mode = TL_RING_FLIGHT;
         return 0;
@@ -216,6 +241,12 @@ static int parse(struct request *request, int argc, char **argv)
         return 0;
     if (session->mode == TL_RING_FLIGHT && session->buffer_bytes < FLIGHT_MIN)
         session->buffer_bytes = FLIGHT_MIN;
+    if (session->one_in && session->depth) {
+        fputs("trapline: --sample and -D do not go together: which level a call is on is not known without all the "
+              "others\n",
+              stderr);
+        return TL_EXIT_TRAPLINE;
+    }
     if (session->pid && optind < argc) {
         fprintf(stderr, "trapline: both -p %d and a program, '%s', are given; one of them, please\n", (int)session->pid,
                 argv[optind]);

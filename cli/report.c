@@ -98,9 +98,11 @@ static bool make_rows(struct report *report)
 static void print_json(struct report *report)
 {
     const struct tl_trace *trace = report->trace;
-    printf("{\"threads\": %zu, \"events\": %llu, \"lost\": %llu, \"duration_ns\": %llu,\n \"functions\": [",
+    printf("{\"threads\": %zu, \"events\": %llu, \"lost\": %llu, \"duration_ns\": %llu, \"one_in\": %llu,\n "
+           "\"functions\": [",
            (size_t)tl_trace_threads(trace), (unsigned long long)trace->events, (unsigned long long)trace->lost,
-           (unsigned long long)tl_trace_duration_ns(trace));
+           (unsigned long long)tl_trace_duration_ns(trace),
+           (unsigned long long)(trace->info.one_in ? trace->info.one_in : 1));
     for (size_t i = 0; i < report->count && !ferror(stdout); i++) {
         const struct row *row = &report->rows[i];
         const struct tl_trace_function *function = &trace->functions[row->function - 1];
@@ -161,6 +163,13 @@ static void print_table(struct report *report)
         print_counts(report);
     for (size_t i = 0; !counted && i < report->count && !ferror(stdout); i++)
         print_row(report, &report->rows[i]);
+    if (report->trace->info.one_in) {
+        char one_in[32];
+        fflush(stdout);
+        fprintf(stderr,
+                "trapline: one call in %s was recorded (--sample): these are those, and self time holds the others\n",
+                tl_text_count(one_in, report->trace->info.one_in));
+    }
     if (report->trace->lost) {
         char lost[32];
         fflush(stdout);

@@ -3,6 +3,7 @@
  * The slow half of recording: a thread's first event, a full chunk, a new clock word, a forked child. See ring.h.
  */
 #include <core/ring.h>
+#include <core/sample.h>
 #include <core/section.h>
 #include <trapline/port.h>
 #include <wire/event.h>
@@ -114,6 +115,16 @@ static void count_at(struct tli_thread *thread, uintptr_t counters)
     atomic_store_explicit(&thread->counting, ~thread->pointer, memory_order_relaxed); /* relaxed: [R1] decides */
 }
 
+/* From now on the thread's stubs sample by themselves. */
+static struct tli_samples *sample_at(struct tli_thread *thread, uint32_t seed)
+{
+    struct tli_samples *samples = &tli_ring.samples[slot_of(thread)];
+    tli_samples_begin(samples, tli_ring.one_in, seed);
+    thread->samples = (uintptr_t)samples;
+    atomic_store_explicit(&thread->sampling, ~thread->pointer, memory_order_relaxed); /* relaxed: [R1] decides */
+    return samples;
+}
+
 /* The call that word is the entry of. Exits come from stubs of an earlier session. */
 static void count_call(struct tli_thread *thread, uint32_t word)
 {
@@ -192,6 +203,8 @@ static void mute(const struct tli_thread *led_to)
     thread->pointer = tl_port_thread_pointer();
     if (tli_ring.counts && tli_ring.scrap)
         count_at(thread, (uintptr_t)tli_ring.scrap);
+    if (tli_ring.one_in > 1)
+        sample_at(thread, 0);
     tl_port_thread_block_set(thread);
 }
 
@@ -276,6 +289,18 @@ uint64_t *tli_ring_kept(void)
     return thread ? &tli_ring.kept[slot_of(thread)] : 0;
 }
 
+/* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that the
+ * session has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session. */
+static void give_up_with(uint32_t session, struct tli_thread *thread)
+{
+    atomic_thread_fence(memory_order_seq_cst); /* [R1], both */
+    if (atomic_load_explicit(&tli_ring.session, memory_order_seq_cst) == session)
+        return;
+    atomic_store_explicit(&thread->limit, 0, memory_order_relaxed); /* relaxed, all: our own */
+    atomic_store_explicit(&thread->counting, 0, memory_order_relaxed);
+    atomic_store_explicit(&thread->sampling, 0, memory_order_relaxed);
+}
+
 static void slow(uint32_t word)
 {
     uint32_t session;
@@ -286,14 +311,37 @@ static void slow(uint32_t word)
         count_call(thread, word);
     else
         record(thread, word);
-    /* [R1] sequentially consistent on both sides: either tli_ring_stop() sees our limit and clears it, or we see that
-     * the session has ended and clear it ourselves. Else: a thread would go on writing into memory of a later session.
-     */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load_explicit(&tli_ring.session, memory_order_seq_cst) != session) {
-        atomic_store_explicit(&thread->limit, 0, memory_order_relaxed); /* relaxed, both: our own */
-        atomic_store_explicit(&thread->counting, 0, memory_order_relaxed);
+    give_up_with(session, thread);
+}
+
+/* A thread gets its samples with the first call of it that is chosen, by the clock so far. */
+static void choose_first(uint32_t word, uintptr_t where, uint32_t seed)
+{
+    uint32_t session;
+    uint64_t state = tl_port_interrupts_off();
+    struct tli_thread *thread = thread_of_session(&session);
+    if (thread) {
+        tli_samples_enter(sample_at(thread, seed), word, where);
+        give_up_with(session, thread);
     }
+    tl_port_interrupts_restore(state);
+}
+
+bool tli_ring_gate(uint32_t word, uintptr_t where)
+{
+    bool foreign;
+    struct tli_thread *thread = current(&foreign);
+    uint32_t now = (uint32_t)tl_port_clock();
+    if (tli_ring.one_in <= 1)
+        return false; /* a thread that was asleep in its stub since an earlier session */
+    /* relaxed: our own; others set it to 0 at any time */
+    if (thread && atomic_load_explicit(&thread->sampling, memory_order_relaxed) == ~tl_port_thread_pointer())
+        return tli_samples_take((struct tli_samples *)thread->samples, tli_ring.one_in, word, where);
+    if (!tli_samples_chance(now, tli_ring.one_in))
+        return false;
+    if (!thread || !(tli_ring.kept[slot_of(thread)] & TLI_KEPT_QUIET)) /* that makes no system call */
+        choose_first(word, where, now);
+    return true; /* if it has no ring, the record that follows counts as lost */
 }
 
 void tli_ring_slow(uint32_t word)
@@ -315,13 +363,15 @@ void tli_ring_start(struct tl_control *control, uint32_t session)
     tli_ring.chunk_count = control->ring_bytes / TL_CHUNK_BYTES;
     tli_ring.flight = control->mode == TL_RING_FLIGHT;
     tli_ring.counts = control->mode == TL_RING_COUNT;
+    tli_ring.one_in = control->one_in;
     tli_ring.threads->alive = 1;
     atomic_store_explicit(&tli_ring.threads->mute_count, 0, memory_order_relaxed); /* relaxed: no child of ours yet */
     for (uint32_t slot = 0; slot < TL_THREADS_MAX;
          slot++) { /* blocks of the session before, or of the process we were forked from */
-        /* relaxed, both: see [R1] */
+        /* relaxed, all: see [R1] */
         atomic_store_explicit(&tli_ring.threads->block[slot].limit, 0, memory_order_relaxed);
         atomic_store_explicit(&tli_ring.threads->block[slot].counting, 0, memory_order_relaxed);
+        atomic_store_explicit(&tli_ring.threads->block[slot].sampling, 0, memory_order_relaxed);
     }
     /* [R2] release: see slow(). */
     atomic_store_explicit(&tli_ring.session, session, memory_order_release);
@@ -337,7 +387,8 @@ void tli_ring_stop(void)
             continue;
         settle_loss(thread);
         thread->losing = 0;
-        atomic_store_explicit(&thread->limit, 0, memory_order_seq_cst); /* [R1], both */
+        atomic_store_explicit(&thread->limit, 0, memory_order_seq_cst); /* [R1], all */
         atomic_store_explicit(&thread->counting, 0, memory_order_seq_cst);
+        atomic_store_explicit(&thread->sampling, 0, memory_order_seq_cst);
     }
 }

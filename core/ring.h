@@ -3,8 +3,8 @@
  * The event ring, from the recording thread's side: what the stub templates (arch/x86/.../record.S) leave to it because
  * it is rare. The other side is the tracer; the shared layout and its ordering are in wire/control.h.
  *
- * A thread's block is written by that thread alone; only limit and counting may be set to 0 by others, which sends
- * the thread here with its next event.
+ * A thread's block is written by that thread alone; only limit, counting and sampling may be set to 0 by others, which
+ * sends the thread here with its next event.
  */
 #ifndef TL_CORE_RING_H
 #define TL_CORE_RING_H
@@ -30,6 +30,8 @@ struct tli_thread {
     _Alignas(8) uint64_t min_ticks;          /* of the session */
     _Alignas(64) _Atomic uintptr_t counting; /* ~pointer while the thread counts; as limit, others may set it to 0 */
     uintptr_t counters;
+    _Atomic uintptr_t sampling; /* ~pointer while one call of N is recorded; as counting */
+    uintptr_t samples;
 };
 
 _Static_assert(offsetof(struct tli_thread, cursor) == TL_THREAD_CURSOR, "record.S");
@@ -39,6 +41,9 @@ _Static_assert(offsetof(struct tli_thread, clock_high) == TL_THREAD_CLOCK_HIGH, 
 _Static_assert(offsetof(struct tli_thread, min_ticks) == TL_THREAD_MIN_TICKS, "record.S");
 _Static_assert(offsetof(struct tli_thread, counting) == TL_THREAD_COUNTING, "record.S");
 _Static_assert(offsetof(struct tli_thread, counters) == TL_THREAD_COUNTERS, "record.S");
+
+_Static_assert(offsetof(struct tli_thread, sampling) == TL_THREAD_SAMPLING, "record.S");
+_Static_assert(offsetof(struct tli_thread, samples) == TL_THREAD_SAMPLES, "record.S");
 
 #define TLI_WASTE_BYTES 4096u /* a thread that loses events writes them here, round and round */
 
@@ -57,11 +62,13 @@ struct tli_ring {
     uint32_t ring_bytes;
     uint32_t chunk_count;       /* of one ring */
     bool flight, counts;        /* the mode */
+    uint32_t one_in;            /* above 1: of so many calls one is recorded */
     _Atomic uint32_t next_slot; /* where to look for a free slot first */
     _Atomic uint32_t session;   /* goes up with each session; 0 while none runs */
     struct tli_threads *threads;
     uint8_t *waste;                 /* TL_THREADS_MAX * TLI_WASTE_BYTES, private memory */
     uint64_t *scrap;                /* counters of forked children, TL_COUNTERS_BYTES, private memory; NULL: none */
+    struct tli_samples *samples;    /* TL_THREADS_MAX of them, private memory; NULL: no session has sampled yet */
     uint32_t owner[TL_THREADS_MAX]; /* thread that last had the slot; not wiped */
     uint64_t
         kept[TL_THREADS_MAX]; /* a word of the port's for the thread in the slot; a new or forked thread inherits it */
@@ -84,6 +91,10 @@ uint64_t *tli_ring_kept(void);
 
 /* The cold half of a record: word is the event's upper half. Runs in the traced thread. */
 void tli_ring_slow(uint32_t word);
+
+/* Whether the call that a gate has come with is to be recorded: word as above, where the address of its return address.
+ * Runs in the traced thread, and lets signals in. */
+bool tli_ring_gate(uint32_t word, uintptr_t where);
 
 /* A trap of ours was resolved; for the statistics. Trap side. */
 void tli_ring_count_trap(void);

@@ -8,7 +8,8 @@
 #include <wire/event.h>
 
 struct record {
-    uint32_t hot; /* offset of the hot half in the code */
+    uint32_t hot;  /* offset of the hot half in the code */
+    uint32_t gate; /* of the gate before it */
     bool entry;
     const struct tl_record_shape *shape;
 };
@@ -71,9 +72,12 @@ static void emit_record(struct build *build, bool entry)
         return;
     }
     struct record *record = &build->record[build->records++];
-    record->hot = code->size;
+    record->hot = record->gate = code->size;
     record->entry = entry;
-    if (target->work == TLI_STUB_COVER) {
+    if (target->work == TLI_STUB_SAMPLE) {
+        const struct tl_gate_shape *gate = entry ? &tl_record_gate_entry_shape : &tl_record_gate_exit_shape;
+        tli_code_bytes(code, entry ? tl_record_gate_entry : tl_record_gate_exit, gate->size);
+    } else if (target->work == TLI_STUB_COVER) {
         tli_code_bytes(code, tl_record_cover, tl_record_cover_shape.size);
     } else {
         const uint8_t *bytes = hot_template(target->work, entry, &record->shape);
@@ -89,12 +93,42 @@ static void set_constant(struct build *build, struct tli_stub_shape *shape, unsi
                    tli_stub_constant(build->target, first, build->record[i].entry, build->spec->function));
 }
 
+static void link(struct tli_code *code, uint32_t from, uint32_t to)
+{
+    tli_code_patch(code, from, to - (from + 4));
+}
+
+/* The records that gates stand for, each behind its gate's cold half; and the pointer that those share. */
+static void emit_gated(struct build *build)
+{
+    struct tli_code *code = build->code;
+    uint32_t pointer = code->size;
+    tli_code_bytes(code, (const uint8_t *)&build->target->gate, sizeof(uintptr_t));
+    for (unsigned i = 0; i < build->records; i++) {
+        struct record *record = &build->record[i];
+        const struct tl_gate_shape *gate = record->entry ? &tl_record_gate_entry_shape : &tl_record_gate_exit_shape;
+        uint32_t cold = code->size;
+        tli_code_bytes(code, record->entry ? tl_record_gate_cold_entry : tl_record_gate_cold_exit, gate->cold_size);
+        record->hot = code->size;
+        const uint8_t *bytes = hot_template(TLI_STUB_RETRACT, record->entry, &record->shape);
+        tli_code_bytes(code, bytes, record->shape->size);
+        tli_code_jump(code, code->address + record->gate + gate->size);
+        for (unsigned k = 0; k < TL_RECORD_SLOWS; k++)
+            link(code, record->gate + gate->slow[k], cold);
+        link(code, cold + gate->cold_event, record->hot + record->shape->event);
+        link(code, cold + gate->cold_call, pointer);
+        link(code, cold + gate->cold_done, record->gate + gate->done);
+    }
+}
+
 /* The constants; the cold halves, and the pointer that they share. */
 static void emit_cold(struct build *build, struct tli_stub_shape *shape)
 {
     struct tli_code *code = build->code;
     bool counts = build->target->work == TLI_STUB_COUNT, covers = build->target->work == TLI_STUB_COVER;
     const struct tl_cold_shape *cold = counts ? &tl_record_count_cold_shape : &tl_record_cold_shape;
+    if (build->target->work == TLI_STUB_SAMPLE && build->records != 0)
+        emit_gated(build);
     uint32_t pointer = code->size + build->records * cold->size;
     shape->records = (uint8_t)build->records;
     shape->function = build->spec->function;
@@ -109,12 +143,10 @@ static void emit_cold(struct build *build, struct tli_stub_shape *shape)
         const struct record *record = &build->record[i];
         uint32_t at = code->size;
         tli_code_bytes(code, counts ? tl_record_count_cold : tl_record_cold, cold->size);
-        tli_code_patch(code, at + cold->call, pointer - (at + cold->call + 4));
-        tli_code_patch(code, at + cold->done, record->hot + record->shape->done - (at + cold->done + 4));
-        for (unsigned k = 0; k < TL_RECORD_SLOWS; k++) {
-            uint32_t slow = record->hot + record->shape->slow[k];
-            tli_code_patch(code, slow, at - (slow + 4));
-        }
+        link(code, at + cold->call, pointer);
+        link(code, at + cold->done, record->hot + record->shape->done);
+        for (unsigned k = 0; k < TL_RECORD_SLOWS; k++)
+            link(code, record->hot + record->shape->slow[k], at);
         set_constant(build, shape, i, true, record->hot + record->shape->event);
         set_constant(build, shape, i, false, at + cold->event);
     }

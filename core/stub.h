@@ -12,7 +12,7 @@
 #include <wire/site.h>
 
 #define TLI_STUB_RECORDS 8 /* at most so many entries and exits in one window */
-#define TLI_STUB_MAX_BYTES 2048
+#define TLI_STUB_MAX_BYTES 4096
 
 /* What the stubs of a session do. */
 enum tli_stub_work {
@@ -20,6 +20,7 @@ enum tli_stub_work {
     TLI_STUB_RETRACT, /* calls may be too short to be recorded: tl_control.min_ticks. Serves TLI_STUB_RECORD, too */
     TLI_STUB_COUNT,   /* entries are counted, exits are nothing */
     TLI_STUB_COVER,   /* entries are noted once, exits are nothing */
+    TLI_STUB_SAMPLE,  /* calls are recorded one by one in tl_control.one_in */
 };
 
 /* What a stub was made from, kept so that it can serve the same site again. */
@@ -36,6 +37,7 @@ struct tli_stub_shape {
 struct tli_stub_target {
     uintptr_t slow;         /* called by cold halves */
     uintptr_t guard;        /* called by guards */
+    uintptr_t gate;         /* called by gates */
     uintptr_t entry;        /* first byte of the function's entry site, 0: none */
     uintptr_t entry_silent; /* its copy without the record, 0: not known */
     enum tli_stub_work work;

@@ -176,6 +176,7 @@ static bool take_info(struct tl_trace_info *info, const char *key, char *value)
         {"entry_trap", &info->entry_trap},
         {"lost", &info->lost},
         {"threads", &info->threads},
+        {"one_in", &info->one_in},
         {"counted", &info->counted},
         {"covered", &info->covered},
         {"overwritten", &info->overwritten},

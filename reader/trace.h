@@ -22,6 +22,7 @@ struct tl_trace_info {
     uint64_t realtime_start_ns, held_ns;
     uint64_t functions_found, functions_traced, sites_jump, sites_trap, entry_jump, entry_trap;
     uint64_t threads; /* as the tracer counted them; 0: it did not */
+    uint64_t one_in;  /* of so many calls one was recorded; 0: each */
     uint64_t counted; /* calls were only counted: there are no events */
     uint64_t covered; /* and only up to one */
     uint64_t lost, overwritten, batches, membarriers, poke_ns, traps;

@@ -278,13 +278,14 @@ static bool open_ends(struct placing *placing, struct tl_agent *agent)
     return true;
 }
 
-static void fill_control(struct tl_agent *agent, uint32_t ring_bytes, enum tl_ring_mode mode)
+static void fill_control(struct tl_agent *agent, const struct tl_rings *rings)
 {
     struct tl_control *control = agent->control;
     control->magic = TL_CONTROL_MAGIC;
     control->version = TL_AGENT_VERSION;
-    control->ring_bytes = ring_bytes;
-    control->mode = mode;
+    control->ring_bytes = rings->ring_bytes;
+    control->mode = rings->mode;
+    control->one_in = rings->one_in;
     control->tracer_pid = (uint32_t)getpid();
 }
 
@@ -322,7 +323,7 @@ static bool gs_taken(const struct placing *placing)
     return base != 0 && !ours && !older;
 }
 
-static bool place(struct placing *placing, struct tl_agent *agent, uint32_t ring_bytes, enum tl_ring_mode mode)
+static bool place(struct placing *placing, struct tl_agent *agent, const struct tl_rings *rings)
 {
     if (gs_taken(placing)) {
         snprintf(placing->reason, placing->size,
@@ -337,7 +338,7 @@ static bool place(struct placing *placing, struct tl_agent *agent, uint32_t ring
         return false;
     if (!make(placing, agent->shared_bytes) || !open_ends(placing, agent))
         return false;
-    fill_control(agent, ring_bytes, mode);
+    fill_control(agent, rings);
     return start(placing);
 }
 
@@ -363,11 +364,11 @@ static void clean(struct placing *placing, bool placed)
 }
 
 bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, const struct tl_resident *resident,
-                    uint32_t ring_bytes, enum tl_ring_mode mode, char *reason, size_t size)
+                    const struct tl_rings *rings, char *reason, size_t size)
 {
     struct placing placing = {.hold = hold, .fd = {-1, -1, -1, -1, -1, -1, -1, -1}, .reason = reason, .size = size};
     *agent = (struct tl_agent){.pid = hold->pid, .shared_fd = -1, .command_fd = -1, .answer_fd = -1};
-    agent->shared_bytes = TL_CHUNKS_OFFSET + (uint64_t)TL_THREADS_MAX * ring_bytes;
+    agent->shared_bytes = TL_CHUNKS_OFFSET + (uint64_t)TL_THREADS_MAX * rings->ring_bytes;
     placing.resident = resident->found;
     placing.image = resident->image;
     placing.boot = resident->boot;
@@ -376,7 +377,7 @@ bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, const struct t
         snprintf(reason, size, "cannot attach to %d: it is being traced by %d", (int)hold->pid, (int)other);
         return false;
     }
-    bool placed = place(&placing, agent, ring_bytes, mode);
+    bool placed = place(&placing, agent, rings);
     clean(&placing, placed);
     if (!placed)
         tl_agent_close(agent);

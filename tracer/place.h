@@ -20,11 +20,18 @@ struct tl_agent {
     int shared_fd, command_fd, answer_fd;
 };
 
+/* What a session asks of the rings: the fields of tl_control. */
+struct tl_rings {
+    uint32_t ring_bytes; /* of one thread */
+    enum tl_ring_mode mode;
+    uint32_t one_in;
+};
+
 /* Places the agent through the held thread, or, if resident says that there is one, wakes up the one that an earlier
- * session left. ring_bytes: of one thread. On failure everything placed is taken out again and reason is one sentence.
+ * session left. On failure everything placed is taken out again and reason is one sentence.
  * The agent is not ready yet: tl_agent_ready(). */
 bool tl_agent_place(struct tl_agent *agent, struct tl_hold *hold, const struct tl_resident *resident,
-                    uint32_t ring_bytes, enum tl_ring_mode mode, char *reason, size_t size);
+                    const struct tl_rings *rings, char *reason, size_t size);
 
 /* Waits for the agent's first answer, once the thread is let go. */
 bool tl_agent_ready(struct tl_agent *agent, char *reason, size_t size);

@@ -71,6 +71,7 @@ static void describe(struct tl_session *session)
     session->info.pid = session->pid;
     session->info.by_attach = session->options->pid != 0;
     session->info.exit_status = -1;
+    session->info.one_in = session->options->one_in;
     session->info.counted = session->options->mode == TL_RING_COUNT || session->options->mode == TL_RING_COVER;
     session->info.covered = session->options->mode == TL_RING_COVER;
     session->info.tsc_start = tsc();
@@ -96,8 +97,9 @@ static int place(void *argument)
             : tl_hold_adopt(&session->hold, session->pid, session->memory, session->reason, sizeof(session->reason));
     if (!held)
         return 0;
-    session->placed = tl_agent_place(&session->agent, &session->hold, &session->resident, ring_bytes(options),
-                                     options->mode, session->reason, sizeof(session->reason));
+    const struct tl_rings rings = {ring_bytes(options), options->mode, options->one_in};
+    session->placed = tl_agent_place(&session->agent, &session->hold, &session->resident, &rings, session->reason,
+                                     sizeof(session->reason));
     tl_hold_end(&session->hold);
     return 0;
 }

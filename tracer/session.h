@@ -20,6 +20,7 @@ struct tl_session_options {
     const char *directory;
     uint64_t min_ns;       /* calls of at least that long */
     unsigned depth;        /* levels of calls; 0: all */
+    uint32_t one_in;       /* of so many calls one is recorded; 0: each */
     uint64_t for_ns;       /* stop after; 0: do not */
     uint32_t buffer_bytes; /* of one thread */
     enum tl_ring_mode mode;

@@ -81,6 +81,8 @@ struct tl_control {
                                 stubs can tell: while the entry is the thread's last event. 0: none. Then only complete
                                 chunks hold nothing that goes again. */
 
+    uint32_t one_in; /* T, before the agent starts: of so many calls one is recorded; 0 or 1: each */
+
     uint32_t command;    /* T */
     uint32_t status;     /* A: enum tl_status */
     uint32_t site_first; /* T */

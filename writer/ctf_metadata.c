@@ -166,6 +166,7 @@ static void put_info(FILE *to, const struct tl_recording_info *info)
         {"entry_trap", info->entry_trap},
         {"lost", info->lost},
         {"threads", info->threads},
+        {"one_in", info->one_in},
         {"counted", info->counted},
         {"covered", info->covered},
         {"overwritten", info->overwritten},

@@ -24,6 +24,7 @@ struct tl_recording_info {
     uint64_t lost;        /* all events dropped */
     uint64_t overwritten; /* by a flight recorder, at most so many */
     uint64_t threads;     /* that were seen */
+    uint64_t one_in;      /* of so many calls one was recorded; 0: each */
     uint64_t counted;     /* calls were only counted: there are no events */
     uint64_t covered;     /* and only up to one */
     uint64_t batches, membarriers, poke_ns, traps;

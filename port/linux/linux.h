@@ -105,7 +105,7 @@ bool tli_guard_read(void *to, uintptr_t from, size_t size);
 bool tli_guard_wait(struct tli_guard_call *call);
 
 /* entry.S, addresses that stubs call and the kernel returns through. */
-extern const uint8_t tl_stub_slow[], tl_stub_guard[], tli_signal_restorer[];
+extern const uint8_t tl_stub_slow[], tl_stub_gate[], tl_stub_guard[], tli_signal_restorer[];
 
 /* thread.c */
 extern uint32_t tli_process_id; /* of the traced process, as it sees itself */

@@ -54,6 +54,7 @@ killed_at_any_moment() {
 for kind in jumps threads forks spawns throws libraries; do
     claim "a_program_full_of_${kind}_is_attached_to_and_left" hostile "$kind"
     claim "a_program_full_of_${kind}_is_traced_with_its_libraries" hostile "$kind" -l
+    claim "a_program_full_of_${kind}_is_sampled_with_its_libraries" hostile "$kind" -l --sample 1/3
 done
 claim trapline_may_be_killed_at_any_moment killed_at_any_moment
 claim trapline_may_be_killed_at_any_moment_while_threads_come_and_go killed_at_any_moment churn

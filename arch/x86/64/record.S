@@ -173,6 +173,7 @@ tl_record_count:
         .globl  tl_record_count_cold
         .hidden tl_record_count_cold
 tl_record_count_cold:
+        push    %rax                            /* the flags */
         push    %rdx
         push    %rsi
         .byte   0x68                            /* push $event */
@@ -184,6 +185,7 @@ tl_record_count_cold:
         lea     8(%rsp), %rsp
         pop     %rsi
         pop     %rdx
+        pop     %rax
         .byte   0xe9                            /* jmp done */
 .Lcount_cold_done:
         .long   0
@@ -202,6 +204,106 @@ tl_record_cover:
         pop     %rax
 .Lcover_end:
 
+/* Of N calls one is recorded: what decides it stands before the record, which is out of the way. An entry counts down;
+ * both look whether a recorded call's return address lies where theirs does: an exit, then, is that call's; and an
+ * entry tells that it was left without an exit (longjmp, an exception). Whether the thread samples, as above for
+ * counting. A thread that does not has no call to leave. */
+.macro GATE name, exit
+        .globl  tl_record_gate_\name
+        .hidden tl_record_gate_\name
+tl_record_gate_\name:
+.if \exit
+        lea     -128(%rsp), %rsp                /* the red zone may be in use */
+.endif
+        push    %rax
+        push    %rcx
+        push    %rdx
+        lahf
+        seto    %al
+        lea     24 + 128 * \exit(%rsp), %rdx    /* where the return address lies */
+        rdgsbase %rcx
+        test    %rcx, %rcx
+.if \exit
+        jz      .Ldone_gate_\name
+.else
+        .byte   0x0f, 0x84                      /* jz cold */
+.Lslow0_gate_\name:
+        .long   0
+.endif
+        rdfsbase %rcx
+        not     %rcx
+        cmp     %rcx, %gs:TL_THREAD_SAMPLING
+.if \exit
+        jne     .Ldone_gate_\name
+.else
+        .byte   0x0f, 0x85                      /* jne cold */
+.Lslow1_gate_\name:
+        .long   0
+        mov     %gs:TL_THREAD_SAMPLES, %rcx
+        decl    (%rcx)                          /* one instruction: a signal cannot split it */
+        .byte   0x0f, 0x8e                      /* jle cold */
+.Lslow2_gate_\name:
+        .long   0
+.endif
+        mov     %edx, %ecx
+        shr     $1, %ecx
+        and     $(TL_SAMPLES_MAX - 1) * 8, %ecx
+        add     %gs:TL_THREAD_SAMPLES, %rcx
+        cmp     %rdx, TL_SAMPLES_OPEN(%rcx)
+        .byte   0x0f, 0x84                      /* je cold */
+.if \exit
+.Lslow0_gate_\name:
+.Lslow1_gate_\name:
+.Lslow2_gate_\name:
+.endif
+.Lslow3_gate_\name:
+        .long   0
+.Ldone_gate_\name:
+        add     $0x7f, %al
+        sahf
+        pop     %rdx
+        pop     %rcx
+        pop     %rax
+.if \exit
+        lea     128(%rsp), %rsp
+.endif
+.Lend_gate_\name:
+
+/* Its cold half: the agent decides, RCX comes back 0 if the call is not recorded. Else all registers are as they were,
+ * and the record follows, and a jump to where the gate ends. */
+        .globl  tl_record_gate_cold_\name
+        .hidden tl_record_gate_cold_\name
+tl_record_gate_cold_\name:
+        push    %rax
+        push    %rsi
+        .byte   0xff, 0x35                      /* push event(%rip): its upper word, and what stands behind */
+.Lgate_cold_event_\name:
+        .long   0
+        .byte   0xff, 0x15                      /* call *pointer(%rip) */
+.Lgate_cold_call_\name:
+        .long   0
+        lea     8(%rsp), %rsp
+        pop     %rsi
+        pop     %rax
+        jrcxz   1f
+        add     $0x7f, %al
+        sahf
+        pop     %rdx
+        pop     %rcx
+        pop     %rax
+.if \exit
+        lea     128(%rsp), %rsp
+.endif
+        jmp     .Lgate_cold_end_\name
+1:      .byte   0xe9                            /* jmp done */
+.Lgate_cold_done_\name:
+        .long   0
+.Lgate_cold_end_\name:
+.endm
+
+        GATE entry, 0
+        GATE exit, 1
+
 .macro TEMPLATE name
         .globl  tl_record_\name\()_shape
         .hidden tl_record_\name\()_shape
@@ -219,6 +321,23 @@ tl_record_\name\()_shape:                       /* struct tl_record_shape */
         TEMPLATE exit
         TEMPLATE retract
         TEMPLATE count
+.macro GATE_SHAPE name                          /* struct tl_gate_shape */
+        .globl  tl_record_gate_\name\()_shape
+        .hidden tl_record_gate_\name\()_shape
+tl_record_gate_\name\()_shape:
+        .short  .Lend_gate_\name - tl_record_gate_\name
+        .short  .Lslow0_gate_\name - tl_record_gate_\name
+        .short  .Lslow1_gate_\name - tl_record_gate_\name
+        .short  .Lslow2_gate_\name - tl_record_gate_\name
+        .short  .Lslow3_gate_\name - tl_record_gate_\name
+        .short  .Ldone_gate_\name - tl_record_gate_\name
+        .short  .Lgate_cold_end_\name - tl_record_gate_cold_\name
+        .short  .Lgate_cold_event_\name - tl_record_gate_cold_\name
+        .short  .Lgate_cold_call_\name - tl_record_gate_cold_\name
+        .short  .Lgate_cold_done_\name - tl_record_gate_cold_\name
+.endm
+        GATE_SHAPE entry
+        GATE_SHAPE exit
         .globl  tl_record_cold_shape
         .hidden tl_record_cold_shape
 tl_record_cold_shape:                           /* struct tl_cold_shape */

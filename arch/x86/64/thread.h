@@ -13,5 +13,10 @@
 #define TL_THREAD_MIN_TICKS 48  /* calls that took less are retracted */
 #define TL_THREAD_COUNTING 64   /* complement of TL_THREAD_POINTER while the thread's calls are counted */
 #define TL_THREAD_COUNTERS 72   /* then: address of its counters, eight bytes a function */
+#define TL_THREAD_SAMPLING 80   /* the same while one call of N is recorded */
+#define TL_THREAD_SAMPLES 88    /* then: address of its struct tli_samples */
+
+#define TL_SAMPLES_MAX 64  /* struct tli_samples: so many are open at most; each at a place of its own, by address */
+#define TL_SAMPLES_OPEN 64 /* offset of those places */
 
 #endif

@@ -33,6 +33,33 @@ tl_stub_slow:
         popfq
         ret
 
+/* From the gate before a record: the same, and RDX is where the return address of the call lies. Returns RCX = 0 if it
+ * is not to be recorded. */
+        .globl  tl_stub_gate
+        .hidden tl_stub_gate
+tl_stub_gate:
+        pushfq
+        pushfq
+        andl    $~0x100, (%rsp)
+        popfq
+        push    %rdi
+        push    %r8
+        push    %r9
+        push    %r10
+        push    %r11
+        cld
+        mov     56(%rsp), %edi
+        mov     %rdx, %rsi
+        call    tli_ring_gate
+        movzbl  %al, %ecx
+        pop     %r11
+        pop     %r10
+        pop     %r9
+        pop     %r8
+        pop     %rdi
+        popfq
+        ret
+
 /* From a guard's stub, just before its system call. RCX and R11 are free: the kernel overwrites them. Returns RCX = 0
  * if the call has been done, with its result in RAX. The seven words pushed are struct tli_guard_call. */
         .globl  tl_stub_guard
