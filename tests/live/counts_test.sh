@@ -43,6 +43,15 @@ only_counted() {
     "$TRAPLINE" replay -d "$scratch/data" >"$scratch/out" 2>&1 && fail "shows calls where only counts are"
     grep -q 'holds no calls' "$scratch/out" || fail "replay says: $(cat "$scratch/out")"
 }
+# Whatever a stub does instead of recording, a call finds what it left; the program looks itself.
+registers_are_kept() {
+    local VERB
+    for VERB in count cover; do
+        recorded -- "$(program registers)" || fail "$VERB: ended with $?: $(tail -n 3 "$scratch/traced.err")"
+        recorded --libs -- "$(program registers)" || fail "$VERB, libs: ended with $?: $(tail -n 3 "$scratch/traced.err")"
+        summary_lines
+    done
+}
 # Session by session in one process, now records, now counts: stubs of the one do not do the other's work.
 counts_and_records() {
     local VERB before after
@@ -184,6 +193,7 @@ claim count_is_exact_with_longjmp only_counted "$(program jumps)"
 claim count_is_exact_with_coroutines_that_change_threads only_counted "$(program coroutines)" wander
 claim count_is_exact_with_cancelled_threads only_counted "$(program cancel)"
 claim count_is_exact_with_a_storm_of_threads only_counted "$(program threads)"
+claim registers_and_flags_are_kept_by_count_and_cover registers_are_kept
 claim counts_records_and_covers_take_turns counts_and_records
 claim cover_tells_what_is_called covered "$(program counts)" 4 20000
 claim cover_tells_what_is_called_with_recursion covered "$(program recursion)"
