@@ -223,7 +223,7 @@ static void count_sites(const struct tl_agent *agent, uint32_t count, struct tl_
 static bool number(struct tl_modules *modules, struct tl_loaded *loaded)
 {
     const struct tl_module *module = loaded->module;
-    loaded->function_id = calloc(module->function_count, sizeof(uint32_t));
+    loaded->function_id = calloc(module->function_count + 1, sizeof(uint32_t));
     if (!loaded->function_id)
         return false;
     for (size_t i = 0; i < module->function_count; i++)
