@@ -237,22 +237,28 @@ static void a_killed_writer_leaves_a_whole_recording(void **state)
     need_babeltrace();
     for (unsigned round = 0; round < 4; round++) {
         struct synthetic synthetic;
-        char *out, *err;
+        char *out, *err, begun = 0;
+        int begins[2];
         synthetic_folder(&synthetic);
+        assert_int_equal(pipe(begins), 0);
         pid_t child = fork();
         if (child == 0) {
             struct script script = {0};
             uint64_t time = 1;
             synthetic_open(&synthetic, names, NAMES);
+            (void)!write(begins[1], "b", 1);
             for (;;) {
                 for (int i = 0; i < 4000; i++)
                     enter(&script, time += 100, 2);
                 synthetic_packet(&synthetic, 1 + (int)(time / 400000 % 3), &script, 0);
             }
         }
-        usleep(10000 + round * 5100);
+        assert_int_equal(read(begins[0], &begun, 1), 1); /* before that there is nothing to be read */
+        usleep(5000 + round * 5100);
         kill(child, SIGKILL);
         waitpid(child, NULL, 0);
+        close(begins[0]);
+        close(begins[1]);
         assert_int_equal(babeltrace(&synthetic, "-n payload", &out, &err), 0);
         assert_string_equal(err, "");
         assert_null(strstr(out, "unknown")); /* the names are there from the start */
