@@ -98,11 +98,12 @@ static bool make_rows(struct report *report)
 static void print_json(struct report *report)
 {
     const struct tl_trace *trace = report->trace;
-    printf("{\"threads\": %zu, \"events\": %llu, \"lost\": %llu, \"duration_ns\": %llu, \"one_in\": %llu,\n "
-           "\"functions\": [",
+    printf("{\"threads\": %zu, \"events\": %llu, \"lost\": %llu, \"duration_ns\": %llu,",
            (size_t)tl_trace_threads(trace), (unsigned long long)trace->events, (unsigned long long)trace->lost,
-           (unsigned long long)tl_trace_duration_ns(trace),
-           (unsigned long long)(trace->info.one_in ? trace->info.one_in : 1));
+           (unsigned long long)tl_trace_duration_ns(trace));
+    if (trace->info.one_in)
+        printf(" \"one_in\": %llu,", (unsigned long long)trace->info.one_in);
+    fputs("\n \"functions\": [", stdout);
     for (size_t i = 0; i < report->count && !ferror(stdout); i++) {
         const struct row *row = &report->rows[i];
         const struct tl_trace_function *function = &trace->functions[row->function - 1];
