@@ -319,7 +319,7 @@ static void set_state(struct tli_site *const *sites, size_t count, enum tli_site
 }
 
 /* Pokes; a site whose bytes have changed under us meanwhile is left out. */
-static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction direction)
+static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction direction, bool at_rest)
 {
     size_t kept = 0;
     bool arming = direction == TLI_POKE_ARM;
@@ -330,7 +330,10 @@ static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction 
             sites[kept++] = sites[i];
         else
             set_state(sites + i, 1, TLI_SITE_GONE);
-    tli_poke_write(sites, kept, direction);
+    if (arming && at_rest)
+        tli_poke_write_at_rest(sites, kept);
+    else
+        tli_poke_write(sites, kept, direction);
 }
 
 /* Guards come and go page by page, without an int3: a thread may have SIGTRAP blocked while they are not all in place.
@@ -412,7 +415,7 @@ enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *si
         if (guards)
             swap_guards(batch.sites, batch.count, true);
         else
-            poke(batch.sites, batch.count, TLI_POKE_ARM);
+            poke(batch.sites, batch.count, TLI_POKE_ARM, control->at_rest != 0);
         control->poke_tsc = tl_port_clock() - before;
         control->sites_armed += batch.count;
     }
@@ -454,7 +457,7 @@ static void disarm(struct tl_control *control, enum which which)
     uint64_t before = tl_port_clock();
     if (count != 0) {
         set_state(sites, count, TLI_SITE_LEAVING);
-        poke(sites, count, TLI_POKE_DISARM);
+        poke(sites, count, TLI_POKE_DISARM, false);
     }
     control->poke_tsc = tl_port_clock() - before;
     control->sites_armed -= count;

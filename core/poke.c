@@ -113,6 +113,18 @@ void tli_poke_write(struct tli_site *const *sites, size_t count, enum tli_poke_d
     tli_poke_count.batches++;
 }
 
+void tli_poke_write_at_rest(struct tli_site *const *sites, size_t count)
+{
+    if (count == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        (void)tl_port_text_write(sites[i]->address, sites[i]->new_bytes, sites[i]->size);
+    /* Who runs it next may do so on a core that has seen the old bytes. */
+    tl_port_serialize();
+    tli_poke_count.serialisations++;
+    tli_poke_count.batches++;
+}
+
 enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction, size_t *differs)
 {
     for (size_t i = 0; i < count; i++)

@@ -37,4 +37,8 @@ enum tl_status tli_poke(struct tli_site *const *sites, size_t count, enum tli_po
 /* The same for sites that the caller has verified. */
 void tli_poke_write(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction);
 
+/* Arms the same way sites whose text nobody executes, nor will before this returns: one write a site and one
+ * serialisation. */
+void tli_poke_write_at_rest(struct tli_site *const *sites, size_t count);
+
 #endif

@@ -280,7 +280,9 @@ static bool trace(struct tl_session *session)
 {
     tl_progress("patching %s", session->command);
     session->nice_before = tl_hurry_drain_begin();
+    session->agent.control->at_rest = session->options->pid == 0;
     int error = tl_loop_arm(session);
+    session->agent.control->at_rest = 0;
     bool well = session->beside_well && error == 0;
     if (well)
         well = note(session);

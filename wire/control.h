@@ -101,6 +101,8 @@ struct tl_control {
     uint32_t blocked_tid;  /* A: with TL_BUSY after ARM: a thread that blocks SIGTRAP for good */
     uint32_t confined;     /* F: the process is about to put a filter of system calls on all its threads: the agent
                               leaves */
+    uint32_t at_rest;      /* T, before ARM: the program has not run yet and does not before the answer: nobody executes
+                              its text */
 };
 
 enum tl_ring_state {

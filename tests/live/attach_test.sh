@@ -33,6 +33,24 @@ says_when() {
     grep -qi 'detached' "$scratch/traced.err" || fail "does not say that it detached: $(cat "$scratch/traced.err")"
     stop_target 0 'done'
 }
+# Three serialisations a batch, whatever its size; one for a program that has not run yet.
+serialisations() {
+    start busy "$(program busy)" 1
+    attached 100ms
+    barriers_are 3
+    stop_target 0 'done'
+    recorded -- "$(program counts)" 1 100 || fail "ended with $?"
+    barriers_are 1
+}
+barriers_are() {
+    "$TRAPLINE" info --json -d "$scratch/data" >"$scratch/info" || fail "no info"
+    "$python" - "$scratch/info" "$1" <<'PYTHON' || fail "not $1 a batch"
+import json, sys
+info = json.load(open(sys.argv[1]))
+print(info["batches"], "batches,", info["membarriers"], "membarriers")
+sys.exit(not 0 < info["batches"] < 4 or info["membarriers"] != int(sys.argv[2]) * info["batches"])
+PYTHON
+}
 # What lies within 2 GB of text is for stubs: neither the agent nor the rings may, of whatever size.
 lies_far_away() {
     local buffer
@@ -267,6 +285,7 @@ changed() {
 claim a_busy_target_is_traced_for_a_second one_second
 claim a_target_that_starts_threads_and_children_is_traced one_second churn
 claim it_says_when_it_attached_and_detached says_when
+claim a_batch_is_three_serialisations_whatever_its_size serialisations
 claim what_is_placed_lies_far_from_the_text lies_far_away
 claim a_target_in_its_own_pid_namespace_is_traced in_a_pid_namespace --mount-proc
 claim a_target_in_its_own_pid_namespace_that_sees_our_proc_is_traced in_a_pid_namespace
