@@ -252,9 +252,23 @@ static bool hold_thread(struct tl_hold *hold, pid_t pid, pid_t tid, int memory, 
     return false;
 }
 
+static bool thread_ended(pid_t pid, pid_t tid)
+{
+    char state = tl_process_state(pid, tid);
+    return state == 0 || state == 'Z' || state == 'X';
+}
+
 bool tl_hold_begin(struct tl_hold *hold, pid_t pid, int memory, char *reason, size_t size)
 {
-    return hold_thread(hold, pid, choose_thread(pid), memory, reason, size);
+    enum { TRIES = 100 }; /* where threads live for a moment only, the chosen one may be gone each time */
+    for (int i = 0; i < TRIES; i++) {
+        pid_t tid = choose_thread(pid);
+        if (hold_thread(hold, pid, tid, memory, reason, size))
+            return true;
+        if (!thread_ended(pid, tid) || thread_ended(pid, 0))
+            break;
+    }
+    return false;
 }
 
 bool tl_hold_adopt(struct tl_hold *hold, pid_t pid, int memory, char *reason, size_t size)

@@ -26,6 +26,16 @@ sys.exit(not (report["threads"] >= 3 and calls.get("f_round", 0) > 100
 PYTHON
     stop_target 0 'done'
 }
+# The thread that is chosen to be held ends before it can be.
+threads_live_for_moments() {
+    start moments "$(program moments)"
+    for _ in $(seq 1 30); do
+        attached 10ms
+    done
+    text_is_the_files "$target"
+    goes_on
+    stop_target 0 'done'
+}
 says_when() {
     start busy "$(program busy)" 1
     attached 200ms
@@ -282,6 +292,7 @@ changed() {
     [ "$2" = any ] || [ "$2" = "$status" ] || fail "status $status instead of $2: $(cat "$scratch/traced.err")"
 }
 
+claim a_target_whose_threads_live_for_moments_is_attached_to threads_live_for_moments
 claim a_busy_target_is_traced_for_a_second one_second
 claim a_target_that_starts_threads_and_children_is_traced one_second churn
 claim it_says_when_it_attached_and_detached says_when

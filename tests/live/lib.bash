@@ -258,7 +258,7 @@ attached() {
     local status
     record_for "$@"
     status=$?
-    [ "$status" = 0 ] || fail "attach ended with $status: $(tail -n 3 "$scratch/traced.err")"
+    [ "$status" = 0 ] || fail "attach ended with $status: $(tail -n 8 "$scratch/traced.err")"
     summary_lines
 }
 # attach_in_background OPTION...: traces the target until something ends that; returns when attached. Sets tracer.
