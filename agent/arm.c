@@ -336,6 +336,11 @@ static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction 
         tli_poke_write(sites, kept, direction);
 }
 
+/* Guards have gone in since all threads were last seen to take our signals. Not before each batch: once the guards are
+ * in, a thread blocks them only in our own code, where there are no sites; and where threads come and go in masses, one
+ * is always in there, in its first traced call. */
+static bool look_at_masks;
+
 /* Guards come and go page by page, without an int3: a thread may have SIGTRAP blocked while they are not all in place.
  */
 static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
@@ -385,13 +390,14 @@ static void free_room(struct batch *batch)
 enum tl_status tli_agent_arm(struct tl_control *control, struct tl_wire_site *sites, uint32_t count)
 {
     struct batch batch = {0};
-    bool guards = count != 0;
+    bool guards = count != 0, first = control->sites_armed == 0;
     tli_agent_text_forget();
     for (uint32_t i = 0; i < count; i++)
         guards = guards && sites[i].kind == TL_SITE_GUARD;
-    control->blocked_tid = guards ? 0 : tli_agent_blocked_thread();
+    control->blocked_tid = !guards && (look_at_masks || first) ? tli_agent_blocked_thread() : 0;
     if (control->blocked_tid != 0)
         return TL_BUSY;
+    look_at_masks = guards;
     enum tl_status status = make_room(&batch, sites, count) ? TL_OK : TL_NO_MEMORY;
     if (status == TL_OK) {
         /* Entries first: branches back to an entry want to know its stub. */
