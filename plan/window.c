@@ -106,6 +106,13 @@ static void finish(const struct tli_request *q, const struct tli_region *region,
     memcpy(site->bytes, region->bytes + (site->address - region->start), known);
 }
 
+/* Does somebody arrive inside the instruction at .. end, among the bytes before limit, which are overwritten: there is
+ * no int3 for him, and no copy. */
+static bool is_split(const struct tli_region *region, uint64_t at, uint64_t end, uint64_t limit)
+{
+    return any_bit(region->targets, region, at + 1, end < limit ? end : limit);
+}
+
 /* Takes instructions from site->address on that may be taken, until a jump and the instruction at through have room;
  * for a short window less than a jump, and none that a known branch leads to but the first. True: the instruction at
  * through is among them. */
@@ -119,6 +126,7 @@ static bool gather(const struct tli_request *q, const struct tli_region *region,
         if ((is_short && at != address && tli_bit(region->targets, at - region->start)) ||
             !decode_at(region, at, section->end, &insn) || !acceptable(q, region, &insn, at, at == address) ||
             any_bit(region->claimed, region, at, at + insn.length) ||
+            is_split(region, at, at + insn.length, address + TL_JUMP_BYTES) ||
             (is_short && at != address && site->size + insn.length >= TL_JUMP_BYTES) || !add(q, site, at, &insn))
             break;
     }

@@ -45,6 +45,27 @@ static void an_exit_without_room_is_a_short_jump(void **state)
     tl_module_close(module);
 }
 
+/* A pointer leads into the middle of the instruction that a jump would need: no int3 stands there for who follows it.
+ */
+static void no_jump_overwrites_an_instruction_that_somebody_arrives_inside(void **state)
+{
+    (void)state;
+    program_assemble(
+        "inside",
+        FUNCTION("f",
+                 "sub $0x98,%rsp\ncall g\ntest %eax,%eax\njne 3f\n2: add $0x98,%rsp\nret\n"
+                 "3: mov $0x01010101,%eax\njmp 2b\n") ".data\n.quad 2b+2\n.text\n" FUNCTION("g",
+                                                                                            "mov %edi,%eax\nret\n"));
+    struct tl_module *module = program_plan("inside");
+    const struct tl_plan_function *f = get(module, "f");
+    assert_null(program_site(module, f->address + 16));
+    const struct tl_wire_site *site = program_site(module, f->address + 23);
+    assert_non_null(site);
+    assert_int_equal(site->tactic, TL_TACTIC_TRAP);
+    assert_int_equal(site->exits, 1);
+    tl_module_close(module);
+}
+
 /* Not close above the program, where its heap grows, and not below address 0: then the ret alone may do, or an int3. */
 static void a_short_jump_leads_where_a_stub_can_be(void **state)
 {
@@ -153,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_exit_without_room_is_a_short_jump),
+        cmocka_unit_test(no_jump_overwrites_an_instruction_that_somebody_arrives_inside),
         cmocka_unit_test(a_short_jump_leads_where_a_stub_can_be),
         cmocka_unit_test(compilers_leave_sleds),
         cmocka_unit_test(an_exit_of_an_uncertain_function_gets_an_int3_besides),
