@@ -88,24 +88,27 @@ detach() {
     wait "$tracer" || fail "trapline ended with $?: $(cat "$scratch/traced.err")"
     summary_lines
 }
-# What the rings hold when nothing is overwritten: all. And the end is as if no dump had been.
+# What the rings hold when nothing is overwritten: all. And the end is as if no dump had been. No round is under way
+# while sites go in or out, each at its own moment: it would have some of its events and not others.
 dumps_are_complete() {
     fresh
     needs babeltrace2
     start flight "$(program flight)" cycle 3 nap
     attach_in_background --flight -f 'f_*'
+    echo go >&"$control"
     sleep 0.5
     dump
     sleep 0.5
     dump
-    detach
+    stop_target 0 'done'
+    wait "$tracer" || fail "trapline ended with $?: $(cat "$scratch/traced.err")"
+    summary_lines
     "$tool" cycle 3 "$scratch/data.1" "$scratch/data.2" "$scratch/data" || fail "not the calls"
     for i in .1 .2 ''; do "$TRAPLINE" replay -d "$scratch/data$i" --color never >"$scratch/replay$i" || fail "replay fails"; done
     # The first events of all three are the same.
     cmp <(head -n 100 "$scratch/replay.1") <(head -n 100 "$scratch/replay.2") || fail "the second dump begins otherwise"
     cmp <(head -n 100 "$scratch/replay.1") <(head -n 100 "$scratch/replay") || fail "the recording begins otherwise"
     "$TRAPLINE" info -d "$scratch/data.1" | grep -qE '^events +[0-9,]+, 0 lost$' || fail "$("$TRAPLINE" info -d "$scratch/data.1")"
-    stop_target 0 'done'
 }
 # Again and again under full load. Once more than the two processors there are: threads are preempted anywhere.
 dumps_under_load() {

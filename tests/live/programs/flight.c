@@ -4,8 +4,10 @@
  *     flight HOW T N          T threads, then one more, make N calls each in an order that is drawn from a seed, and
  * stay inside f_park(); only then the last ends the program inside f_inner() inside f_outer(): segv, abort, kill, or
  * thread (the last is another thread, and calls _exit) flight cycle T          T threads make the same calls in the
- * same order until the end of the input; "ready", "done" flight cycle T nap      and after each round sleep a little,
- * so that their rings are not overwritten Says "thread TID SEED" of each that draws.
+ * same order until the end of the input; "ready", "done"
+ *     flight cycle T nap      from the first character of the input on, and after each round they sleep a little, so
+ * that their rings are not overwritten
+ * Says "thread TID SEED" of each that draws.
  */
 #include "traced.h"
 #include <pthread.h>
@@ -16,7 +18,7 @@
 enum { THREADS_MAX = 64 };
 static unsigned long calls;
 static unsigned parked;
-static int stop, nap;
+static int go, stop, nap;
 static volatile int *volatile nowhere = (volatile int *)16;
 
 static TRACED unsigned f_even(unsigned x)
@@ -104,6 +106,8 @@ static TRACED void f_round(void)
 
 static void *cycle(void *unused)
 {
+    while (!__atomic_load_n(&go, __ATOMIC_RELAXED)) /* relaxed: nothing comes with it */
+        usleep(1000);
     while (!__atomic_load_n(&stop, __ATOMIC_RELAXED)) { /* relaxed: joined afterwards */
         f_round();
         if (nap)
@@ -120,7 +124,8 @@ static int cycles(unsigned long threads)
     puts("ready");
     fflush(stdout);
     while (getchar() != EOF)
-        ;
+        __atomic_store_n(&go, 1, __ATOMIC_RELAXED); /* relaxed: nothing comes with it */
+    __atomic_store_n(&go, 1, __ATOMIC_RELAXED);
     __atomic_store_n(&stop, 1, __ATOMIC_RELAXED); /* relaxed: joined at once */
     for (unsigned long i = 0; i < threads; i++)
         CHECK(pthread_join(ids[i], NULL) == 0);
@@ -136,6 +141,7 @@ int main(int argc, char **argv)
     let_anyone_trace();
     CHECK(threads <= THREADS_MAX);
     nap = argc > 3 && strcmp(argv[3], "nap") == 0;
+    go = !nap;
     if (strcmp(how, "cycle") == 0)
         return cycles(threads);
     calls = argument(argc, argv, 3, 20000);
