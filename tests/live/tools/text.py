@@ -27,11 +27,11 @@ def file_of(pid, start, end, path):
     return None
 
 
-def main():
-    pid = int(sys.argv[1])
+def compare(pid, memory):
+    """What differs, a line each; how many bytes of how many files were compared. OSError: a library was unloaded between
+    its line of maps and its bytes."""
     compared = files = 0
     bad = []
-    memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
     for start, end, offset, path in mappings(pid):
         source = file_of(pid, start, end, path)
         if source is None:
@@ -46,6 +46,18 @@ def main():
             where = [i for i in range(min(len(found), len(wanted))) if found[i] != wanted[i]]
             shown = ", ".join(f"+0x{offset + i:x}: {found[i]:02x} is {wanted[i]:02x} in the file" for i in where[:5])
             bad.append(f"{path}: {len(where)} bytes differ: {shown}")
+    return bad, compared, files
+
+
+def main():
+    pid = int(sys.argv[1])
+    memory = os.open(f"/proc/{pid}/mem", os.O_RDONLY)
+    for _ in range(100):
+        try:
+            bad, compared, files = compare(pid, memory)
+            break
+        except OSError as error:
+            bad, compared, files = [f"its text cannot be read: {error}"], 0, 1
     if bad:
         print("\n".join(bad))
     elif files == 0:
