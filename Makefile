@@ -177,7 +177,7 @@ $(addprefix $(B)/,$(basename $(TEST_CXX))): $(B)/%: %.cc $(B)/flags
 	$(Q)$(CXX) -std=c++17 $(BASE_FLAGS) -MMD -MP -MF $@.d -o $@ $< -lpthread $(own_flags)
 
 # The torture plays the agent within itself.
-AGENT_IN_TORTURE := agent/arm.c agent/text.c agent/threads.c
+AGENT_IN_TORTURE := agent/arm.c agent/batch.c agent/links.c agent/text.c agent/threads.c
 $(B)/tests/torture/torture: $(call objects,host,$(TORTURE_SOURCES) $(AGENT_IN_TORTURE)) $(B)/libtrapline.a
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)

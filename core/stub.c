@@ -153,20 +153,24 @@ static void emit_cold(struct build *build, struct tli_stub_shape *shape)
     tli_code_bytes(code, (const uint8_t *)&build->target->slow, sizeof(uintptr_t));
 }
 
-/* Where a relative branch of the window goes now: into the stub for what has a copy there; past the record for a branch
- * back to the function's own first byte, which is no call. */
-static uintptr_t new_target(const struct build *build, unsigned i, bool leaves)
+/* A branch that is copied with a target of our choice. */
+static bool is_branch(const struct build *build, unsigned i)
+{
+    bool leaves = build->spec->exits >> i & 1;
+    return !leaves && build->insn[i].rel_size != 0 && build->insn[i].category != TL_INSN_CALL_REL;
+}
+
+/* Where a relative branch of the window goes now: into the stub for what has a copy there; where its link says. */
+static uintptr_t new_target(const struct build *build, unsigned i)
 {
     const struct tl_wire_site *spec = build->spec;
     uintptr_t target = tli_branch_target(&build->insn[i], (uintptr_t)spec->address + build->offset[i]);
-    if (leaves || build->insn[i].category == TL_INSN_CALL_REL)
+    if (!is_branch(build, i))
         return target;
     for (unsigned k = 0; k < spec->insns; k++)
         if (target == spec->address + build->offset[k])
             return build->code->address + build->label[k];
-    if (target == build->target->entry && build->target->entry_silent != 0)
-        return build->target->entry_silent;
-    return target;
+    return build->target->link[i] ? build->target->link[i] : target;
 }
 
 static void emit_insn(struct build *build, unsigned i)
@@ -177,7 +181,7 @@ static void emit_insn(struct build *build, unsigned i)
     uintptr_t from = (uintptr_t)build->spec->address + build->offset[i];
     bool leaves = build->spec->exits >> i & 1;
     bool relative = insn->rel_size != 0;
-    uintptr_t target = relative ? new_target(build, i, leaves) : 0;
+    uintptr_t target = relative ? new_target(build, i) : 0;
     if (insn->category == TL_INSN_NOP)
         return; /* nothing to do, here or there */
     if (!leaves) {
@@ -259,6 +263,11 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
     shape->exits = spec->exits;
     shape->window = spec->size;
     shape->insns = spec->insns;
+    shape->branches = shape->linked = 0;
+    for (unsigned i = 0; i < spec->insns; i++) {
+        shape->branches = (uint8_t)(shape->branches + is_branch(&build, i));
+        shape->linked = (uint8_t)(shape->linked + (is_branch(&build, i) && target->link[i] != 0));
+    }
     for (unsigned i = 0; i < TL_SITE_MAX_BYTES; i++)
         shape->bytes[i] = i < spec->size ? spec->bytes[i] : 0;
     return code->status;

@@ -29,19 +29,20 @@ struct tli_stub_shape {
     uint16_t exits;
     uint8_t kind, window, insns, records; /* window: bytes */
     uint8_t work;                         /* enum tli_stub_work */
+    uint8_t branches, linked;             /* instructions that heed tli_stub_target.link; and had one */
+    bool fresh, stale;                    /* of the site, in the batch in the making */
     uint32_t function;                    /* that the constants are of */
     uint16_t event[2 * TLI_STUB_RECORDS]; /* offsets of what tli_stub_constant() gives: both of each record */
     uint8_t bytes[TL_SITE_MAX_BYTES];
 };
 
 struct tli_stub_target {
-    uintptr_t slow;         /* called by cold halves */
-    uintptr_t guard;        /* called by guards */
-    uintptr_t gate;         /* called by gates */
-    uintptr_t entry;        /* first byte of the function's entry site, 0: none */
-    uintptr_t entry_silent; /* its copy without the record, 0: not known */
+    uintptr_t slow;  /* called by cold halves */
+    uintptr_t guard; /* called by guards */
+    uintptr_t gate;  /* called by gates */
     enum tli_stub_work work;
-    uintptr_t called; /* TLI_STUB_COVER: where the functions' bytes begin */
+    uintptr_t called;                  /* TLI_STUB_COVER: where the functions' bytes begin */
+    uintptr_t link[TL_SITE_MAX_INSNS]; /* where the window's branches lead to instead, 0: where they say */
 };
 
 /* Builds the stub of spec into code, to run at code->address, and fills site->label and shape. With code->bytes == NULL
@@ -50,7 +51,7 @@ enum tl_status tli_stub_build(struct tli_code *code, const struct tl_wire_site *
                               const struct tli_stub_target *target, struct tli_site *site,
                               struct tli_stub_shape *shape);
 
-/* True if shape is what spec would be built into, or more. */
+/* True if shape is what spec would be built into, or more, but for its links. */
 bool tli_stub_matches(const struct tli_stub_shape *shape, const struct tl_wire_site *spec, enum tli_stub_work work);
 
 /* The constants of a record, two each. Event: its upper word, in the hot half and in the cold one. Count: the offset of

@@ -153,7 +153,8 @@ static bool adopt(struct tli_flow *f, uint64_t address)
     return true;
 }
 
-bool tli_flow_branch(struct tli_flow *f, uint64_t source, uint64_t target)
+/* A branch from source to target: followed if the target lies in the function. False: it lies outside. */
+static bool branch_to(struct tli_flow *f, uint64_t source, uint64_t target)
 {
     if (!tli_part_at(f, target) && !adopt(f, target))
         return false;
@@ -161,6 +162,12 @@ bool tli_flow_branch(struct tli_flow *f, uint64_t source, uint64_t target)
     push(f, target);
     TLI_PUSH(f->m, f->branches, f->branch_count, f->branch_capacity, (struct tli_branch){target, source});
     return true;
+}
+
+void tli_flow_indirect(struct tli_flow *f, uint64_t source, uint64_t target)
+{
+    if (branch_to(f, source, target))
+        mark_target(f->m, target, true);
 }
 
 static void add_exit(struct tli_flow *f, uint64_t address, uint8_t length, enum tli_exit_kind kind)
@@ -175,7 +182,7 @@ static void follow_branch(struct tli_flow *f, uint64_t at, const struct tli_insn
     if (insn->target == f->loop_entry)
         add_exit(f, at, insn->length, TLI_EXIT_LOOP);
     if (insn->target != f->entry || f->loop_entry == f->entry) {
-        if (tli_flow_branch(f, at, insn->target))
+        if (branch_to(f, at, insn->target))
             return;
         TLI_PUSH(m, m->leaps, m->leap_count, m->leap_capacity,
                  (struct tli_leap){insn->target, f->index, insn->class == TLI_BRANCH});
@@ -329,7 +336,7 @@ static bool follow(struct tli_flow *f, struct path *path, const struct tli_insn 
         follow_branch(f, at, insn);
         return true;
     case TLI_XBEGIN:
-        tli_flow_branch(f, at, insn->target);
+        tli_flow_indirect(f, at, insn->target);
         return true;
     case TLI_CALL:
     case TLI_CALL_INDIRECT:

@@ -55,8 +55,9 @@ const struct tli_part *tli_part_at(const struct tli_flow *f, uint64_t address);
 /* The instruction that ends where address begins and falls through to it; 0: none is proven. */
 uint64_t tli_flow_before(const struct tli_flow *f, uint64_t address);
 bool tli_flow_decode(const struct tli_flow *f, uint64_t address, struct tli_insn *out);
-/* A branch from source to target: followed if the target lies in the function. False: it lies outside. */
-bool tli_flow_branch(struct tli_flow *f, uint64_t source, uint64_t target);
+/* A branch from source to target that holds no displacement to it, by a table of jumps or as a transaction's way out:
+ * followed if the target lies in the function. */
+void tli_flow_indirect(struct tli_flow *f, uint64_t source, uint64_t target);
 
 /* flow.c: walks one function, in the round that f->round says. */
 void tli_flow_function(struct tli_flow *f, uint32_t index);

@@ -65,7 +65,7 @@ static enum tli_verdict follow_table(struct tli_flow *f, const struct table *t, 
     f->has_open_tables |= !t->entries;
     for (uint64_t i = 0; i < count; i++)
         if (read_entry(f->m, t, i, &target))
-            tli_flow_branch(f, jump, target);
+            tli_flow_indirect(f, jump, target);
     return TLI_JUMP_TABLE;
 }
 

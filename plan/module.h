@@ -29,7 +29,7 @@ struct tli_region {
     const uint8_t *bytes;
     uint64_t *starts;  /* an instruction is proven to begin here */
     uint64_t *targets; /* somebody may arrive here other than by falling through: a branch, a return, an unwinder */
-    uint64_t *taken;   /* called directly, or its address is taken */
+    uint64_t *taken;   /* called directly, or its address is taken: by code, data, a jump table */
     uint64_t *claimed; /* part of a window */
     uint64_t *written; /* overwritten by a site */
 };

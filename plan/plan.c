@@ -5,56 +5,12 @@
  * would be an int3 is looked at again: it may still do with less room. Called by tracer/ and cli/.
  */
 #include <plan/decode.h>
+#include <plan/links.h>
 #include <plan/window.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define HELD_BACK 8
-
-static bool push_site(struct tli_module *m, const struct tl_wire_site *site)
-{
-    struct tl_module *module = m->module;
-    TLI_PUSH(m, module->sites, module->site_count, m->site_capacity, *site);
-    tli_window_claim(m, site);
-    return !m->out_of_memory;
-}
-
-/* Takes a window in, after an int3 on each of its exits that control may come to past its start. */
-static void push_best(const struct tli_request *q, const struct tl_wire_site *jump)
-{
-    unsigned at = 0;
-    struct tli_insn insn;
-    for (unsigned i = 0; jump->tactic == TL_TACTIC_JUMP && i < jump->insns &&
-                         tli_decode(&insn, jump->bytes + at, jump->size - at, jump->address + at);
-         i++) {
-        struct tl_wire_site trap = {.address = jump->address + at, .function = jump->function, .kind = jump->kind};
-        bool marked = jump->exits >> i & 1 || jump->kind == TL_SITE_REDIRECT;
-        if (marked && tli_window_leaks(q, jump->address, trap.address)) {
-            trap.tactic = TL_TACTIC_TRAP;
-            trap.size = insn.length;
-            trap.insns = 1;
-            trap.exits = jump->exits >> i & 1;
-            memcpy(trap.bytes, jump->bytes + at, insn.length);
-            push_site(q->m, &trap);
-        }
-        at += insn.length;
-    }
-    push_site(q->m, jump);
-}
-
-static struct tli_request request_for(struct tli_module *m, uint32_t function, uint8_t kind, uint64_t address)
-{
-    const struct tl_plan_function *f = &m->module->functions[function];
-    struct tli_request q = {m, function, kind, f->address, f->address + f->size, true};
-    if (m->facts[function].doubts & (TLI_DOUBT_INDIRECT | TLI_DOUBT_BYTES | TLI_DOUBT_ALL_EXITS))
-        q.certain = false;
-    if (address < q.start || address >= q.end) {
-        const struct tli_cold *cold = tli_cold_at(m, address);
-        q.start = cold ? cold->start : address;
-        q.end = cold ? cold->end : address;
-    }
-    return q;
-}
 
 static const char *why_no_entry(struct tli_module *m, const struct tl_plan_function *f)
 {
@@ -101,7 +57,7 @@ static bool is_sled(const struct tl_wire_site *site)
 static void plan_entry(struct tli_module *m, uint32_t index)
 {
     struct tl_plan_function *f = &m->module->functions[index];
-    struct tli_request q = request_for(m, index, TL_SITE_ENTRY, f->address);
+    struct tli_request q = tli_request_for(m, index, TL_SITE_ENTRY, f->address);
     const struct tli_region *region = tli_region_at(m, f->address);
     struct tl_wire_site site;
     struct tli_insn first;
@@ -125,7 +81,7 @@ static void plan_entry(struct tli_module *m, uint32_t index)
     if (site.tactic == TL_TACTIC_JUMP && force != TL_TACTIC_JUMP && is_sled(&site))
         site.tactic = TL_TACTIC_SLED;
     f->entry = site.tactic;
-    push_site(m, &site);
+    tli_window_push(&q, &site);
 }
 
 /* The window of this function that holds the exit already. Exits come in order of address, so it is among the last. */
@@ -149,9 +105,9 @@ static void plan_loops(struct tli_module *m, uint32_t index, const struct tl_wir
         if (loop->kind != TLI_EXIT_LOOP ||
             (loop->address >= entry->address && loop->address < entry->address + entry->size))
             continue;
-        struct tli_request q = request_for(m, index, TL_SITE_REDIRECT, loop->address);
+        struct tli_request q = tli_request_for(m, index, TL_SITE_REDIRECT, loop->address);
         if (tli_window_best(&q, loop->address, &site))
-            push_best(&q, &site);
+            tli_window_push(&q, &site);
     }
 }
 
@@ -175,7 +131,7 @@ static void plan_exits(struct tli_module *m, uint32_t index, const struct tl_wir
             continue;
         if (exit->address >= entry_site.address && exit->address < entry_site.address + entry_site.size)
             held = &entry_site;
-        struct tli_request q = request_for(m, index, TL_SITE_BODY, exit->address);
+        struct tli_request q = tli_request_for(m, index, TL_SITE_BODY, exit->address);
         if (!held && ((cold && cold->shared) || !tli_window_best(&q, exit->address, &site))) {
             tally->missing++;
             continue;
@@ -183,7 +139,7 @@ static void plan_exits(struct tli_module *m, uint32_t index, const struct tl_wir
         tally->patched++;
         facts->trapped += (held ? held : &site)->tactic == TL_TACTIC_TRAP;
         if (!held)
-            push_best(&q, &site);
+            tli_window_push(&q, &site);
     }
 }
 
@@ -223,7 +179,7 @@ static void plan_rest(struct tli_module *m, uint32_t index, size_t entry)
     f->exits = tally.patched ? TL_EXITS_SITE : TL_EXITS_NONE;
 }
 
-/* Is this int3 one of push_best()'s, in the window of a jump that comes after it. */
+/* Is this int3 one of tli_window_push()'s, in the window of a jump that comes after it. */
 static bool is_second(const struct tl_module *module, size_t index)
 {
     uint64_t address = module->sites[index].address;
@@ -235,30 +191,42 @@ static bool is_second(const struct tl_module *module, size_t index)
     return false;
 }
 
-/* Where there was no room for a jump but what stands behind can stay: a short one; or a jump for those who fall
- * through. */
-static void improve(struct tli_module *m, size_t index)
+/* What stands where the int3 at index stood is a jump now. */
+static void improved(struct tli_module *m, const struct tl_wire_site *trap, uint8_t tactic)
 {
+    m->facts[trap->function].trapped -= trap->exits & 1;
+    if (trap->kind == TL_SITE_ENTRY)
+        m->module->functions[trap->function].entry = tactic;
+}
+
+/* Where there was no room for a jump but what stands behind can stay: a short one; or a jump that branches are led
+ * past; or a jump for those who fall through. */
+static void improve(struct tli_links *links, size_t index)
+{
+    struct tli_module *m = links->m;
     struct tl_module *module = m->module;
     const struct tl_wire_site trap = module->sites[index];
-    struct tli_facts *facts = &m->facts[trap.function];
-    struct tli_request q = request_for(m, trap.function, trap.kind, trap.address);
+    bool doubted = m->facts[trap.function].doubts & TLI_DOUBT_ALL_EXITS;
+    bool jumps = module->force < TL_TACTIC_SHORT && !doubted;
+    struct tli_request q = tli_request_for(m, trap.function, trap.kind, trap.address);
     struct tl_wire_site site;
     struct tli_insn insn;
     if (!tli_decode(&insn, trap.bytes, trap.size, trap.address) || insn.class == TLI_ENDBR)
         return;
     tli_window_release(m, &trap);
     if (tli_window_short(&q, trap.address, &site)) {
-        facts->trapped -= trap.exits & 1;
-        if (trap.kind == TL_SITE_ENTRY)
-            module->functions[trap.function].entry = TL_TACTIC_SHORT;
-        if (facts->doubts & TLI_DOUBT_ALL_EXITS)
+        improved(m, &trap, TL_TACTIC_SHORT);
+        if (doubted)
             site.exits = 0;
         module->sites[index] = site;
         tli_window_claim(m, &site);
+    } else if (jumps && tli_links_window(links, &q, trap.address, &site)) {
+        improved(m, &trap, TL_TACTIC_JUMP);
+        module->sites[index] = module->sites[--module->site_count];
     } else if (trap.kind != TL_SITE_ENTRY && tli_window_entered(&q, trap.address, &site)) {
         module->sites[index] = module->sites[--module->site_count];
-        push_best(&q, &site);
+        tli_window_push(&q, &site);
+        tli_links_add(links, &site);
     } else {
         tli_window_claim(m, &trap);
     }
@@ -319,10 +287,12 @@ bool tl_module_plan(struct tl_module *module)
     size_t entries = module->site_count;
     for (size_t i = 0; i < entries && !m->out_of_memory; i++)
         plan_rest(m, module->sites[i].function, i);
+    struct tli_links links = {.m = m};
     bool improves = module->force != TL_TACTIC_JUMP && module->force != TL_TACTIC_TRAP;
     for (size_t i = module->site_count; improves && i-- > 0;)
         if (module->sites[i].tactic == TL_TACTIC_TRAP && !is_second(module, i))
-            improve(m, i);
+            improve(&links, i);
+    tli_links_release(&links);
     for (size_t i = 0; i < module->function_count; i++)
         if (m->facts[i].trapped)
             module->functions[i].exits = TL_EXITS_TRAP;

@@ -67,6 +67,8 @@ static bool add(const struct tli_request *q, struct tl_wire_site *site, uint64_t
     const struct tli_exit *exit = exit_at(q->m, q->function, at);
     if (site->insns == TL_SITE_MAX_INSNS || site->size + insn->length > TL_SITE_MAX_BYTES)
         return false;
+    if (exit && q->kind == TL_SITE_LINK)
+        return false;
     if (exit && exit->kind == TLI_EXIT_LOOP && q->kind == TL_SITE_BODY)
         return false; /* only a REDIRECT window's branch is led past the record */
     if (exit && exit->kind != TLI_EXIT_LOOP) {
@@ -177,6 +179,17 @@ bool tli_window_trap(const struct tli_request *q, uint64_t address, struct tl_wi
     return true;
 }
 
+bool tli_window_into(const struct tli_request *q, uint64_t address, uint64_t through, struct tl_wire_site *site)
+{
+    const struct tli_region *region = tli_region_at(q->m, address);
+    *site = (struct tl_wire_site){.address = address};
+    if (!region || !gather(q, region, through, false, site) || site->size < TL_JUMP_BYTES ||
+        any_bit(region->targets, region, address + TL_JUMP_BYTES, through + 1))
+        return false;
+    finish(q, region, TL_TACTIC_JUMP, site);
+    return true;
+}
+
 static unsigned inner_starts(const struct tl_wire_site *site)
 {
     unsigned count = 0, offset = 0;
@@ -190,10 +203,10 @@ static unsigned inner_starts(const struct tl_wire_site *site)
     return count;
 }
 
-/* The proven instruction that ends where address begins and goes on there; 0: none in this part. */
-static uint64_t before(const struct tli_request *q, const struct tli_region *region, uint64_t address)
+uint64_t tli_window_before(const struct tli_request *q, uint64_t address)
 {
-    for (uint64_t at = address - 1; at >= q->start && at + 15 >= address && at < address; at--) {
+    const struct tli_region *region = tli_region_at(q->m, address);
+    for (uint64_t at = address - 1; region && at >= q->start && at + 15 >= address && at < address; at--) {
         struct tli_insn insn;
         if (tli_bit(region->starts, at - region->start) && decode_at(region, at, q->end, &insn) &&
             at + insn.length == address)
@@ -210,11 +223,11 @@ bool tli_window_leaks(const struct tli_request *q, uint64_t start, uint64_t exit
 }
 
 /* Fewer instruction starts inside the jump leave the agent more places for the stub. */
-static bool best_jump(const struct tli_request *q, const struct tli_region *region, uint64_t address,
-                      struct tl_wire_site *best)
+bool tli_window_over(const struct tli_request *q, uint64_t address, struct tl_wire_site *best)
 {
+    const struct tli_region *region = tli_region_at(q->m, address);
     unsigned fewest = INNER_NONE;
-    for (uint64_t at = address; at && address - at < TL_SITE_MAX_BYTES; at = before(q, region, at)) {
+    for (uint64_t at = address; region && at && address - at < TL_SITE_MAX_BYTES; at = tli_window_before(q, at)) {
         struct tl_wire_site site;
         if (any_bit(region->claimed, region, at, at + 1))
             break;
@@ -242,7 +255,7 @@ bool tli_window_best(const struct tli_request *q, uint64_t address, struct tl_wi
     if (!region || !tli_bit(region->starts, address - region->start))
         return false;
     bool jumps = q->m->module->force < TL_TACTIC_SHORT;
-    return (jumps && best_jump(q, region, address, site)) || tli_window_trap(q, address, site);
+    return (jumps && tli_window_over(q, address, site)) || tli_window_trap(q, address, site);
 }
 
 /* The more bytes of its own, the more places for the stub. */
@@ -250,7 +263,7 @@ bool tli_window_short(const struct tli_request *q, uint64_t address, struct tl_w
 {
     const struct tli_region *region = tli_region_at(q->m, address);
     *best = (struct tl_wire_site){0};
-    for (uint64_t at = address; region && at && at + TL_JUMP_BYTES > address; at = before(q, region, at)) {
+    for (uint64_t at = address; region && at && at + TL_JUMP_BYTES > address; at = tli_window_before(q, at)) {
         struct tl_wire_site site;
         if (any_bit(region->claimed, region, at, at + 1))
             break;
@@ -272,7 +285,7 @@ bool tli_window_entered(const struct tli_request *q, uint64_t address, struct tl
 {
     const struct tli_region *region = tli_region_at(q->m, address);
     uint64_t at = address;
-    while (region && (at = before(q, region, at)) != 0 && address - at < TL_SITE_MAX_BYTES) {
+    while (region && (at = tli_window_before(q, at)) != 0 && address - at < TL_SITE_MAX_BYTES) {
         struct tli_insn insn;
         *site = (struct tl_wire_site){.address = at};
         if (!decode_at(region, at, q->end, &insn) || !is_straight(&insn))
@@ -288,10 +301,10 @@ bool tli_window_entered(const struct tli_request *q, uint64_t address, struct tl
 void tli_window_release(struct tli_module *m, const struct tl_wire_site *site)
 {
     struct tli_region *region = tli_region_at(m, site->address);
-    for (unsigned i = 0; region && i < site->size && site->address + i < region->end; i++)
+    for (unsigned i = 0; region && i < site->size && site->address + i < region->end; i++) {
         tli_bit_clear(region->claimed, site->address + i - region->start);
-    if (region)
-        tli_bit_clear(region->written, site->address - region->start);
+        tli_bit_clear(region->written, site->address + i - region->start);
+    }
 }
 
 void tli_window_claim(struct tli_module *m, const struct tl_wire_site *site)

@@ -211,6 +211,8 @@ static void count_sites(const struct tl_agent *agent, uint32_t count, struct tl_
             armed->refused++;
             continue;
         }
+        if (site->tactic == TL_TACTIC_NONE) /* a link that nothing needs */
+            continue;
         armed->sites_jump += jump;
         armed->sites_trap += !jump;
         armed->traced += entry;

@@ -26,6 +26,8 @@ enum tl_site_kind {
                              as a call; its copy goes to that stub's copy without the record */
     TL_SITE_GUARD = 4, /* mov $number,%eax ... syscall: the agent looks at the call before the kernel does; records an
                           entry of .function unless that is 0. The syscall lies behind the jmp and stays in place. */
+    TL_SITE_LINK = 5,  /* records nothing: holds a branch into the overwritten bytes of another site, where it would
+                          trap; its copy goes to that site's copy. Not armed where there is none. */
 };
 
 #define TL_SITE_SYSCALL_ANY 0xffff /* the number comes from elsewhere, as in the C library's syscall() */
@@ -43,7 +45,7 @@ struct tl_wire_site {
     uint64_t address;  /* run-time address of the window's first byte */
     uint32_t function; /* id that the events carry, 1.. */
     uint8_t kind;      /* enum tl_site_kind */
-    uint8_t tactic;    /* wanted; out: the one used (a jump that finds no stub address becomes a trap) */
+    uint8_t tactic;    /* wanted; out: the one used (a jump that finds no stub address becomes a trap, a link none) */
     uint8_t size;      /* bytes of the window, whole instructions */
     uint8_t insns;     /* how many instructions */
     uint16_t exits;    /* bit i: instruction i leaves the function (ret, tail jump, conditional tail jump) */

@@ -22,7 +22,7 @@ report = json.load(open(sys.argv[1]))
 calls = {row["name"]: row["calls"] for row in report["functions"]}
 print("threads", report["threads"], "ns", report["duration_ns"], "functions", len(calls))
 sys.exit(not (report["threads"] >= 3 and calls.get("f_round", 0) > 100
-              and sum(name.startswith("f_toggle") for name in calls) == 24 and 0.5e9 < report["duration_ns"] < 5e9))
+              and sum(name.startswith("f_toggle") for name in calls) == 36 and 0.5e9 < report["duration_ns"] < 5e9))
 PYTHON
     stop_target 0 'done'
 }

@@ -16,6 +16,7 @@ if [ ! -x "$TRAPLINE" ]; then
     exit 1
 fi
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/trapline-live.XXXXXX") || exit 1
+export GMON_OUT_PREFIX=$scratch/gmon # what programs built with -pg leave
 export python=/usr/bin/python3
 export LC_ALL=C.UTF-8
 ulimit -S -c 0

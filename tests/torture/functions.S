@@ -18,6 +18,7 @@
 #define TRAP 3
 #define TAIL 4
 #define BRANCH 5
+#define LINK 6
 
         .text
         .p2align 12
@@ -96,9 +97,15 @@ word:
         .irp    next, 1, 2, 3, 4
         .if     ((\pattern) >> (\next - 1)) & 1
         INSN    (\next - start), \flavor, \leaving
+        .if     \flavor == LINK && \leaving && start == 0
+4:
+        .endif
         .set    start, \next
         .endif
         .endr
+        .if     \flavor == LINK && \leaving && start == 0
+4:
+        .endif
         .if     \leaving && start == 4
         ret
         .else
@@ -159,6 +166,11 @@ word:
         rol     $7, %r9
         mov     %rdx, -8(%rsp)                  /* in the red zone */
         add     %rax, %r11
+        .if     \flavor == LINK
+5:      adc     $0x5a, %r9                              /* where negative, into the exit's window */
+        js      4f
+6:
+        .endif
         jmp     2f
         PLACE   \offset
 2:
@@ -176,6 +188,11 @@ word:
 3:
         .pushsection .rodata.torture
         .long   1b - torture_text, 2b - torture_text, 3b - torture_text
+        .if     \flavor == LINK
+        .long   5b - torture_text, 6b - torture_text
+        .else
+        .long   0, 0
+        .endif
         .short  \offset
         .byte   \pattern, \flavor
         .popsection
@@ -200,6 +217,7 @@ word:
         FUNCTIONS TRAP, 0
         FUNCTIONS TAIL, IN_LINE, ACROSS_LINES
         FUNCTIONS BRANCH, IN_LINE, ACROSS_LINES
+        FUNCTIONS LINK, IN_LINE, ACROSS_LINES
         FUNCTIONS SWAP, ACROSS_PAGES
         FUNCTIONS PUSH, ACROSS_PAGES
         .p2align 12, 0xcc

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The sites of the torture's functions, as the plan would ask for them: the entry's first instructions until five bytes
- * are covered, and the exit's up to what leaves. A function of one window has one site for both.
+ * are covered, and the exit's up to what leaves. A function of one window has one site for both. A branch into the
+ * exit's window has a site of its own.
  */
 #include "torture.h"
 #include <stdio.h>
@@ -41,14 +42,20 @@ unsigned torture_sites(uint32_t i, struct tl_wire_site *sites)
 {
     const struct torture_function *function = &torture_functions[i];
     bool tiny = function->flavor == TORTURE_TINY;
-    memset(sites, 0, 2 * sizeof(*sites));
+    memset(sites, 0, TORTURE_SITES_MAX * sizeof(*sites));
     sites[0].kind = TL_SITE_ENTRY;
     sites[0].function = i + 1;
     window(function, function->entry, function->end, tiny, &sites[0]);
     if (tiny)
         return 1;
-    sites[1].kind = TL_SITE_BODY;
-    sites[1].function = i + 1;
-    window(function, function->exit, function->end, true, &sites[1]);
-    return 2;
+    unsigned last = function->link ? 2 : 1;
+    if (function->link) {
+        sites[1].kind = TL_SITE_LINK;
+        sites[1].function = i + 1;
+        window(function, function->link, function->link_end, true, &sites[1]);
+    }
+    sites[last].kind = TL_SITE_BODY;
+    sites[last].function = i + 1;
+    window(function, function->exit, function->end, true, &sites[last]);
+    return last + 1;
 }

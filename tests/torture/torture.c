@@ -24,7 +24,7 @@
 #include <trapline/port.h>
 #include <unistd.h>
 
-enum { SITES_MAX = 2 * TORTURE_FUNCTIONS_MAX, LOOK_AT_TEXT_EVERY = 128 };
+enum { SITES_MAX = TORTURE_SITES_MAX * TORTURE_FUNCTIONS_MAX, LOOK_AT_TEXT_EVERY = 128 };
 
 static struct options {
     uint64_t seconds, toggles, batch, threads, storm, churn, recorded, breaks;

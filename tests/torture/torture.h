@@ -15,6 +15,7 @@
 /* functions.S: one record a function, offsets from torture_text. */
 struct torture_function {
     uint32_t entry, exit, end;
+    uint32_t link, link_end; /* the branch into the exit's window, and what its own one begins with; 0: none */
     uint16_t place;
     uint8_t pattern, flavor;
 };
@@ -22,6 +23,7 @@ extern const struct torture_function torture_functions[], torture_functions_end[
 extern const uint8_t torture_text[], torture_text_end[];
 
 enum { TORTURE_FUNCTIONS_MAX = 4096, TORTURE_TINY = 2, TORTURE_TRAP = 3, TORTURE_TAIL = 4, TORTURE_BRANCH = 5 };
+enum { TORTURE_SITES_MAX = 3 }; /* of a function */
 
 /* All that a function is given and gives back: functions.S knows the layout. */
 struct torture_state {
@@ -45,7 +47,7 @@ static inline uint32_t torture_number(uint64_t *state)
     return (uint32_t)(*state >> 33);
 }
 
-/* sites.c. Fills sites with those of function i, at most two; returns how many. Their function is i + 1. */
+/* sites.c. Fills sites with those of function i, in order of address; returns how many. Their function is i + 1. */
 unsigned torture_sites(uint32_t i, struct tl_wire_site *sites);
 
 /* calls.c. Learns what each function makes of its state; to be called before anything is patched. */

@@ -66,6 +66,33 @@
         jb      1b
         ret
         END     f_loop
+
+/* The same, with a branch that has room to be linked. */
+        FUNCTION f_head
+        xor     %eax, %eax
+1:      add     $1, %eax
+        cmp     %edi, %eax
+        lea     1(%rax), %ecx
+        jb      1b
+        mov     %ecx, %eax
+        ret
+        END     f_head
+
+/* What stands behind the exit is branched to from two places, a loop among them; the exit from one, and fallen into. */
+        FUNCTION f_behind
+        mov     $0x11223344, %eax
+        cmp     $0x1234567, %rdi
+        ja      2f
+        xor     %eax, %eax
+        jmp     1f
+1:      ret
+2:      sub     $1, %rdi
+        orb     $0x01, %al
+        cmp     $0x1234567, %rdi
+        ja      2b
+        mov     %edi, %eax
+        jmp     1b
+        END     f_behind
         .p2align 4
 
         .section .note.GNU-stack, "", @progbits
