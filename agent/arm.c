@@ -30,6 +30,11 @@ static void sift(struct tli_site **sites, size_t root, size_t count)
 
 void tli_batch_sort(struct tli_site **sites, size_t count)
 {
+    size_t sorted = 1;
+    while (sorted < count && sites[sorted - 1]->address <= sites[sorted]->address)
+        sorted++;
+    if (sorted >= count)
+        return;
     for (size_t i = count / 2; i-- > 0;)
         sift(sites, i, count);
     for (size_t end = count; end-- > 1;) {

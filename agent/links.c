@@ -152,6 +152,20 @@ static void renew(struct tli_batch *batch, struct tl_wire_site *sites, uint32_t 
     }
 }
 
+/* The batch's sites from number middle on are few, and go where they belong among the others, which are in order. */
+static void merge(struct tli_batch *batch, size_t middle)
+{
+    size_t added = batch->count - middle, left = middle, to = batch->count;
+    struct tli_site **few = batch->sites + batch->room - added; /* there is room for twice as many as asked for */
+    tli_batch_sort(batch->sites + middle, added);
+    for (size_t i = 0; i < added; i++)
+        few[i] = batch->sites[middle + i];
+    while (added)
+        batch->sites[--to] =
+            left && batch->sites[left - 1]->address > few[added - 1]->address ? batch->sites[--left] : few[--added];
+    batch->sorted = batch->count;
+}
+
 void tli_links_add(struct tli_batch *batch, struct tl_wire_site *sites, uint32_t count)
 {
     struct tli_stub_target target;
@@ -166,8 +180,7 @@ void tli_links_add(struct tli_batch *batch, struct tl_wire_site *sites, uint32_t
         else
             sites[i].tactic = TL_TACTIC_NONE;
     }
-    tli_batch_sort(batch->sites, batch->count);
-    batch->sorted = batch->count;
+    merge(batch, batch->sorted);
     renew(batch, sites, count);
     for (size_t i = 0; i < batch->fresh_count; i++) {
         struct tli_site *site = batch->fresh[i];
