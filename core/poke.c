@@ -22,18 +22,6 @@ static const uint8_t *bytes_after(const struct tli_site *site, enum tli_poke_dir
     return direction == TLI_POKE_ARM ? site->new_bytes : site->old_bytes;
 }
 
-bool tli_poke_verify(const struct tli_site *site, enum tli_poke_direction direction)
-{
-    uint8_t found[TLI_SITE_BYTES];
-    if (tl_port_text_read(site->address, found, site->size) != TL_OK)
-        return false;
-    const uint8_t *expected = bytes_before(site, direction);
-    for (unsigned i = 0; i < site->size; i++)
-        if (found[i] != expected[i])
-            return false;
-    return true;
-}
-
 /* The site's byte i after a step.
  *
  * A start inside the jmp holds, as long as the jmp stands, a byte that traps: an int3, or an invalid opcode. It is part
@@ -72,10 +60,37 @@ static void write_site(const struct tli_site *site, enum tli_poke_direction dire
         (void)tl_port_text_write(site->address + first, bytes + first, end - first);
 }
 
+/* Are the site's bytes what they were made by that step. */
+static bool is_after(const struct tli_site *site, enum tli_poke_direction direction, enum step step)
+{
+    uint8_t found[TLI_SITE_BYTES];
+    if (tl_port_text_read(site->address, found, site->size) != TL_OK)
+        return false;
+    for (unsigned i = 0; i < site->size; i++)
+        if (found[i] != byte_after(site, i, direction, step))
+            return false;
+    return true;
+}
+
+bool tli_poke_verify(const struct tli_site *site, enum tli_poke_direction direction)
+{
+    return is_after(site, direction, BEFORE);
+}
+
+/* A program may unload a library while its sites are poked, and load it again where it was: then the text is new, the
+ * int3s of the step before are not in it, and a tail would be torn, a head would lead astray. So it is looked at right
+ * before it is written, where it is cheap enough: one site speaks for those that come next in its page. One that has
+ * changed is left as it is, through all steps. */
 static void write_step(struct tli_site *const *sites, size_t count, enum tli_poke_direction direction, enum step step)
 {
-    for (size_t i = 0; i < count; i++)
-        write_site(sites[i], direction, step);
+    enum { NEIGHBOURS = 8, PAGE = 4096 };
+    bool stands = false;
+    for (size_t i = 0; i < count; i++) {
+        if (!stands || i % NEIGHBOURS == 0 || sites[i]->address / PAGE != sites[i - 1]->address / PAGE)
+            stands = is_after(sites[i], direction, step - 1);
+        if (stands)
+            write_site(sites[i], direction, step);
+    }
     tl_port_serialize();
     tli_poke_count.serialisations++;
 }
