@@ -71,6 +71,7 @@ static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction 
 {
     size_t kept = 0;
     bool arming = direction == TLI_POKE_ARM;
+    tli_site_hold();
     tli_agent_text_forget();
     for (size_t i = 0; i < count; i++)
         if (tli_agent_text_is(sites[i]->address, arming ? sites[i]->old_bytes : sites[i]->new_bytes, sites[i]->size) ==
@@ -82,6 +83,7 @@ static void poke(struct tli_site **sites, size_t count, enum tli_poke_direction 
         tli_poke_write_at_rest(sites, kept);
     else
         tli_poke_write(sites, kept, direction);
+    tli_site_unhold();
 }
 
 /* Guards have gone in since all threads were last seen to take our signals. Not before each batch: once the guards are
@@ -93,6 +95,7 @@ static bool look_at_masks;
  */
 static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
 {
+    tli_site_hold();
     for (size_t i = 0; i < count; i++) {
         struct tli_site *site = sites[i];
         if (!tli_poke_verify(site, in ? TLI_POKE_ARM : TLI_POKE_DISARM))
@@ -100,6 +103,7 @@ static void swap_guards(struct tli_site *const *sites, size_t count, bool in)
         if (in || !tli_mapping_restore(site->address, site->old_bytes, site->size))
             (void)tli_text_swap(site->address, in ? site->new_bytes : site->old_bytes, site->size);
     }
+    tli_site_unhold();
     if (!in)
         set_state(sites, count, TLI_SITE_GONE);
 }

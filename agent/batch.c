@@ -164,6 +164,19 @@ static void set_bytes(struct tli_site *site, const struct tl_wire_site *spec)
         site->new_bytes[0] = TLI_INT3;
 }
 
+/* True if a site stands there. One whose bytes are not in the text was unloaded with it, and is gone. */
+static bool in_the_way(uintptr_t address, size_t size)
+{
+    for (;;) {
+        struct tli_site *site = tli_site_overlapping(address, size);
+        if (!site || tli_agent_text_is(site->address, site->new_bytes, site->size) == TL_OK)
+            return site != 0;
+        atomic_store_explicit(&site->state, TLI_SITE_GONE,
+                              memory_order_release); /* [S2] nothing of it is in the text */
+        tli_ring.control->sites_armed--;
+    }
+}
+
 static enum tl_status add(struct tli_batch *batch, const struct tl_wire_site *spec)
 {
     uint8_t size = written_bytes(spec);
@@ -173,7 +186,7 @@ static enum tl_status add(struct tli_batch *batch, const struct tl_wire_site *sp
     enum tl_status status = tli_agent_text_is(address, spec->bytes, known_bytes(spec));
     if (status != TL_OK)
         return status;
-    if (tli_site_overlaps(address, size))
+    if (in_the_way(address, size))
         return TL_OVERLAP;
     struct tli_site *site = batch->anew ? 0 : reuse(spec, size);
     if (site) {

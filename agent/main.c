@@ -57,6 +57,7 @@ static enum tl_status make_blocks(struct tl_boot *boot, const struct tl_control 
     boot->blocks = (uintptr_t)threads->block;
     boot->blocks_bytes = sizeof(threads->block);
     tli_ring.threads = threads;
+    tli_site_readers_at(&threads->readers);
     tli_ring.waste = waste;
     return TL_OK;
 }

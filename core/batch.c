@@ -97,7 +97,7 @@ static enum tl_status check(const struct tl_poke *poke, const struct tl_poke *be
     bool stands = site && state_of(site) != TLI_SITE_GONE;
     if (back && !stands)
         return TL_BAD_ARGUMENT;
-    if (!stands && tli_site_overlaps(poke->address, poke->size))
+    if (!stands && tli_site_overlapping(poke->address, poke->size))
         return TL_OVERLAP;
     return check_text(poke);
 }
@@ -217,7 +217,7 @@ static enum tl_status join_nops(uintptr_t address)
     uint8_t found[sizeof(nop5)];
     if (tl_port_trap_path(address, sizeof(nop5)))
         return TL_TRAP_PATH;
-    if (tli_site_overlaps(address, sizeof(nop5)))
+    if (tli_site_overlapping(address, sizeof(nop5)))
         return TL_OVERLAP;
     if (tl_port_text_read(address, found, sizeof(found)) != TL_OK)
         return TL_NO_TEXT;

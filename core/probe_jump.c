@@ -74,7 +74,7 @@ static bool find_window(struct window *window)
 static bool is_ours_alone(const struct tli_probe_point *point, unsigned size)
 {
     uintptr_t address = point->site.address;
-    if (tli_site_overlaps(address + 1, size - 1) || tl_port_trap_path(address, size) || tli_key_in(address, size) ||
+    if (tli_site_overlapping(address + 1, size - 1) || tl_port_trap_path(address, size) || tli_key_in(address, size) ||
         tli_probe_text.refuse(address, size) != TL_OK)
         return false;
     for (uintptr_t at = address + 1; at != address + size; at++) {

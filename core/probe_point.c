@@ -116,7 +116,7 @@ static bool is_foreign(uintptr_t address)
         if (how == TL_PROBE_BY_JUMP || (how == TL_PROBE_BY_INT3 && i == 0))
             return false;
     }
-    return tli_ftrace_find(address) == TLI_NO_RECORD && tli_site_overlaps(address, 1);
+    return tli_ftrace_find(address) == TLI_NO_RECORD && tli_site_overlapping(address, 1);
 }
 
 /* Fills point for its address; begin and size are its function's. Text lock held. */

@@ -84,7 +84,7 @@ static enum tl_status take_out(struct tli_probe_point *point, enum tl_probe_how 
 static enum tl_status enter_table(struct tli_probe_point *point)
 {
     struct tli_site *site = &point->site;
-    if (tli_site_overlaps(site->address, 1))
+    if (tli_site_overlapping(site->address, 1))
         return TL_OVERLAP;
     return tli_site_any(site->address) == site ? TL_OK : tli_site_publish(&site, 1);
 }

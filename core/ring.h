@@ -9,6 +9,7 @@
 #ifndef TL_CORE_RING_H
 #define TL_CORE_RING_H
 
+#include <core/site.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,7 +52,8 @@ _Static_assert(offsetof(struct tli_thread, samples) == TL_THREAD_SAMPLES, "recor
 struct tli_threads {
     uint32_t alive;              /* 1; 0 tells the child that it is one */
     _Atomic uint32_t mute_count; /* child: blocks given out */
-    uint64_t padding[7];
+    struct tli_readers readers;  /* of the sites */
+    uint64_t padding[5];
     struct tli_thread block[TL_THREADS_MAX];
 };
 

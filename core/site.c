@@ -10,7 +10,17 @@
 static _Atomic(struct tli_table *) table;
 
 /* Handlers inside. One counter a table, not a site: a trap costs microseconds anyway. */
-static struct tli_epoch epoch;
+static struct tli_readers here, *elsewhere;
+
+TLI_TRAP static struct tli_readers *readers(void)
+{
+    return elsewhere ? elsewhere : &here;
+}
+
+void tli_site_readers_at(struct tli_readers *memory)
+{
+    elsewhere = memory;
+}
 
 /* How many sites begin at or below address. */
 TLI_TRAP static size_t count_to(const struct tli_table *now, uintptr_t address)
@@ -55,17 +65,46 @@ TLI_TRAP struct tli_site *tli_site_find(uintptr_t address)
 
 TLI_TRAP unsigned tli_site_enter(void)
 {
-    return tli_epoch_enter(&epoch);
+    return tli_epoch_enter(&readers()->epoch);
 }
 
 TLI_TRAP void tli_site_leave(unsigned cookie)
 {
-    tli_epoch_leave(&epoch, cookie);
+    tli_epoch_leave(&readers()->epoch, cookie);
 }
 
 void tli_site_wait(void)
 {
-    tli_epoch_wait(&epoch);
+    tli_epoch_wait(&readers()->epoch);
+}
+
+void tli_site_hold(void)
+{
+    /* [S3] sequentially consistent, as the epoch wants it: who asks from now on is refused, who was not is waited for.
+     * Pairs with the load in tli_site_unmap_begin(). Else: both go on, and a library's successor is poked. */
+    atomic_store_explicit(&readers()->held, 1, memory_order_seq_cst);
+    tli_site_wait();
+}
+
+void tli_site_unhold(void)
+{
+    /* [S3] release: all writing is done. */
+    atomic_store_explicit(&readers()->held, 0, memory_order_release);
+}
+
+bool tli_site_unmap_begin(uintptr_t address, size_t size, unsigned *cookie)
+{
+    *cookie = tli_site_enter();
+    /* [S3] see tli_site_hold(). What is to be poked has been published before. */
+    if (!atomic_load_explicit(&readers()->held, memory_order_seq_cst) || !tli_site_overlapping(address, size))
+        return true;
+    tli_site_leave(*cookie);
+    return false;
+}
+
+void tli_site_unmap_end(unsigned cookie)
+{
+    tli_site_leave(cookie);
 }
 
 const struct tli_table *tli_site_table(void)
@@ -80,24 +119,24 @@ struct tli_site *tli_site_any(uintptr_t address)
     return count && now->sites[count - 1]->address == address ? now->sites[count - 1] : 0;
 }
 
-bool tli_site_overlaps(uintptr_t address, size_t size)
+struct tli_site *tli_site_overlapping(uintptr_t address, size_t size)
 {
-    const struct tli_table *now = tli_site_table();
+    const struct tli_table *now = atomic_load_explicit(&table, memory_order_seq_cst); /* [S1] see tli_site_find() */
     for (size_t i = now ? count_to(now, address + size - 1) : 0; i-- > 0;) {
-        const struct tli_site *site = now->sites[i];
+        struct tli_site *site = now->sites[i];
         if (site->address + TLI_SITE_BYTES <= address)
             break;
         if (site->address + site->size > address && !gone(site))
-            return true;
+            return site;
     }
-    return false;
+    return 0;
 }
 
 static bool fits(struct tli_site *const *sites, size_t i)
 {
     const struct tli_site *site = sites[i];
     return (i == 0 || sites[i - 1]->address + sites[i - 1]->size <= site->address) &&
-           !tli_site_overlaps(site->address, site->size);
+           !tli_site_overlapping(site->address, site->size);
 }
 
 /* Merges a and b into out. A tombstone at the address of a new site is dropped, with its starts kept: a trap that was

@@ -6,16 +6,18 @@
  *
  * Operations of the table against each other:
  *
- *                 find            publish         change of state
- *   find          safe            safe [S1]       safe [S2]
- *   publish                       text lock       text lock
- *   change                                        text lock
+ *                 find            publish         change of state   unmap
+ *   find          safe            safe [S1]       safe [S2]         safe
+ *   publish                       text lock       text lock         safe [S1]
+ *   change                                        text lock         hold [S3]
+ *   unmap                                                           safe
  *
  * A find may be nested in another find (a trap in a signal handler), and in a publish of another thread.
  */
 #ifndef TL_CORE_SITE_H
 #define TL_CORE_SITE_H
 
+#include <core/epoch.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -73,8 +75,8 @@ struct tli_site *tli_site_find(uintptr_t address);
 /* The site that begins at address, standing or not, or NULL. Poke side. */
 struct tli_site *tli_site_any(uintptr_t address);
 
-/* True if a standing site overlaps the size bytes at address. Poke side. */
-bool tli_site_overlaps(uintptr_t address, size_t size);
+/* The last standing site that overlaps the size bytes at address, or NULL. Poke side, or inside. */
+struct tli_site *tli_site_overlapping(uintptr_t address, size_t size);
 
 /* Merges count sites, sorted by address, into the table and publishes it; then no handler is inside that saw the table,
  * or a site's state, as it was before. A site takes the place of a tombstone at the same address; one that overlaps a
@@ -85,11 +87,28 @@ enum tl_status tli_site_publish(struct tli_site *const *sites, size_t count);
 /* The table as published, for the poke side. NULL: no site yet. */
 const struct tli_table *tli_site_table(void);
 
+/* Who is inside, and whether the sites' memory is held. All zero is a good beginning. A port whose processes fork puts
+ * it where a child finds zeros, before the first site: who was inside does not exist there, and nobody pokes. */
+struct tli_readers {
+    struct tli_epoch epoch;
+    _Atomic uint32_t held;
+};
+void tli_site_readers_at(struct tli_readers *memory);
+
 /* Around everything that the trap side does with a site. Enter returns a cookie for leave. */
 unsigned tli_site_enter(void);
 void tli_site_leave(unsigned cookie);
 
 /* Returns when every handler that was inside has left. Poke side. */
 void tli_site_wait(void);
+
+/* Between these two no published site's memory is unmapped by a thread that asks. Poke side. */
+void tli_site_hold(void);
+void tli_site_unhold(void);
+
+/* A thread asks, before it unmaps size bytes at address: false, while they are held. Else nobody pokes in them until
+ * it ends with the cookie. Any thread, not nested. */
+bool tli_site_unmap_begin(uintptr_t address, size_t size, unsigned *cookie);
+void tli_site_unmap_end(unsigned cookie);
 
 #endif

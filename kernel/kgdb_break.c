@@ -88,7 +88,7 @@ static struct gdb_break *slot_for(uintptr_t address)
 /* gdb may have a breakpoint at the head of something patched, which is an instruction, but not inside it. */
 static bool inside_patched(uintptr_t address)
 {
-    return tli_site_overlaps(address, 1) && !tli_site_any(address);
+    return tli_site_overlapping(address, 1) && !tli_site_any(address);
 }
 
 bool kgdb_breakpoint_in(uintptr_t address, uintptr_t size)

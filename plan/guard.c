@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Guards: the places where the file itself asks the kernel for something that concerns SIGTRAP and SIGILL, or for a
- * filter of system calls, by a known run of instructions: a number moved into eax, a few more, syscall. Found by their
- * bytes all over the executable sections. And those where the number is a function's first argument: syscall() of the C
- * libraries. Called by module.c.
+ * Guards: the places where the file itself asks the kernel for something that concerns SIGTRAP and SIGILL, for a filter
+ * of system calls, or to unmap memory, by a known run of instructions: a number moved into eax, a few more, syscall.
+ * Found by their bytes all over the executable sections. And those where the number is a function's first argument:
+ * syscall() of the C libraries. Called by module.c.
  */
 #include <plan/decode.h>
 #include <plan/module.h>
@@ -14,6 +14,7 @@
 
 /* As port/linux/guard.c knows them. */
 static const uint16_t guarded[] = {
+    11,  /* munmap */
     13,  /* rt_sigaction */
     14,  /* rt_sigprocmask */
     59,  /* execve */

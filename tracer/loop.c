@@ -39,16 +39,16 @@ static uint64_t clock_ns(clockid_t clock)
 static int announce(void *argument)
 {
     struct tl_session *session = argument;
-    return tl_modules_announce(&session->modules, session->beside_first, &session->agent, &session->armed,
-                               &tl_writer_ctf, session->writer, session->beside_reason, sizeof(session->beside_reason));
+    return tl_modules_announce(&session->modules, &session->agent, &session->armed, &tl_writer_ctf, session->writer,
+                               session->beside_reason, sizeof(session->beside_reason));
 }
 
 static void arm(void *argument)
 {
     struct tl_session *session = argument;
     session->beside_well = tl_beside_ask(&session->beside, announce, session) &&
-                           tl_modules_arm(&session->modules, session->beside_first, &session->agent, &session->armed,
-                                          session->beside_reason, sizeof(session->beside_reason));
+                           tl_modules_arm(&session->modules, &session->agent, &session->armed, session->beside_reason,
+                                          sizeof(session->beside_reason));
 }
 
 static void look_for_libraries(void *argument)
@@ -57,10 +57,9 @@ static void look_for_libraries(void *argument)
     char *reason = session->beside_reason;
     size_t size = sizeof(session->beside_reason);
     tl_hurry_drain_end(session->nice_before); /* that is for who drains */
-    session->beside_first = session->modules.count;
-    if (tl_modules_scan(&session->modules, reason, size) <= 0 ||
-        !tl_modules_settle(&session->modules, session->beside_first, session->memory, reason, size))
+    if (tl_modules_scan(&session->modules, &session->agent, session->memory, reason, size) <= 0)
         return;
+    (void)tl_modules_settle(&session->modules, session->memory, reason, size); /* guards are wanted in any case */
     arm(session);
     if (!session->beside_well && !tl_agent_gone(&session->agent))
         tl_session_say(session, "%s", reason);

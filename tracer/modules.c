@@ -77,8 +77,14 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
                 size_t size)
 {
     char path[4200];
-    struct tl_loaded loaded = {.inode = mapping->inode, .text_start = mapping->start, .text_end = mapping->end};
+    struct tl_loaded loaded = {
+        .inode = mapping->inode, .text_start = mapping->start, .text_end = mapping->end, .fresh = true};
+    struct stat file;
     bool found = tl_process_file(modules->pid, mapping, path, sizeof(path));
+    if (found && stat(path, &file) == 0) {
+        loaded.changed = file.st_mtim;
+        loaded.file_bytes = file.st_size;
+    }
     if (modules->count == modules->room) {
         size_t room = modules->room ? 2 * modules->room : 16;
         struct tl_loaded *more = realloc(modules->entry, room * sizeof(*more));
@@ -116,19 +122,63 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
     return true;
 }
 
-static void mark_gone(struct tl_modules *modules, const struct tl_maps *maps)
+/* Whether what was armed is still so. A library may be unloaded and loaded again where it was between two looks: then
+ * its text is the file's. One site tells, of a function whose sites have not been taken out. */
+static bool is_armed(const struct tl_loaded *loaded, const struct tl_agent *agent, int memory)
+{
+    const uint8_t *called = (const uint8_t *)agent->control + TL_CALLED_OFFSET;
+    const struct tl_module *module = loaded->module;
+    for (size_t i = 0; i < module->site_count; i++) {
+        const struct tl_wire_site *site = &module->sites[i];
+        uint32_t id = loaded->function_id[site->function];
+        uint8_t found[TL_JUMP_BYTES];
+        size_t bytes = site->size < sizeof(found) ? site->size : sizeof(found);
+        bool unmapped = site->status == TL_NO_TEXT; /* it was gone just then */
+        if (site->kind != TL_SITE_ENTRY || id == 0 || (site->status != TL_OK && !unmapped) ||
+            (agent->control->mode == TL_RING_COVER && called[id]))
+            continue;
+        return !unmapped && tl_memory_read(memory, site->address + loaded->bias, found, bytes) &&
+               memcmp(found, site->bytes, bytes) != 0;
+    }
+    return true;
+}
+
+static void mark_gone(struct tl_modules *modules, const struct tl_agent *agent, int memory, const struct tl_maps *maps)
 {
     for (size_t i = 0; i < modules->count; i++) {
+        struct tl_loaded *loaded = &modules->entry[i];
         bool there = false;
         for (size_t k = 0; k < maps->count && !there; k++)
-            there = maps->entry[k].inode == modules->entry[i].inode &&
-                    maps->entry[k].start < modules->entry[i].text_end &&
-                    maps->entry[k].end > modules->entry[i].text_start;
-        modules->entry[i].gone = !there;
+            there = maps->entry[k].inode == loaded->inode && maps->entry[k].start < loaded->text_end &&
+                    maps->entry[k].end > loaded->text_start;
+        if (!there || (loaded->armed && !is_armed(loaded, agent, memory)))
+            loaded->gone = true;
+        loaded->armed &= !loaded->gone;
     }
 }
 
-long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size)
+/* A file that is mapped again where it was, and has not been written to since, is armed again by the plan and the
+ * numbers that it had. */
+static bool mapped_again(struct tl_modules *modules, const struct tl_mapping *mapping)
+{
+    for (size_t i = 0; i < modules->count; i++) {
+        struct tl_loaded *loaded = &modules->entry[i];
+        char path[4200];
+        struct stat file;
+        if (!loaded->gone || !loaded->module || loaded->inode != mapping->inode ||
+            loaded->text_start != mapping->start || loaded->text_end != mapping->end ||
+            strcmp(loaded->path, mapping->path) != 0 || !tl_process_file(modules->pid, mapping, path, sizeof(path)) ||
+            stat(path, &file) != 0 || file.st_size != loaded->file_bytes ||
+            file.st_mtim.tv_sec != loaded->changed.tv_sec || file.st_mtim.tv_nsec != loaded->changed.tv_nsec)
+            continue;
+        loaded->gone = false;
+        loaded->fresh = true;
+        return true;
+    }
+    return false;
+}
+
+long tl_modules_scan(struct tl_modules *modules, const struct tl_agent *agent, int memory, char *reason, size_t size)
 {
     struct tl_maps maps;
     struct stat exe;
@@ -139,11 +189,11 @@ long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size)
         snprintf(reason, size, "process %d has ended", (int)modules->pid);
         return -1;
     }
-    mark_gone(modules, &maps);
+    mark_gone(modules, agent, memory, &maps);
     for (size_t i = 0; i < maps.count; i++) {
         const struct tl_mapping *mapping = &maps.entry[i];
         if (mapping->executable && mapping->inode != 0 && mapping->path[0] == '/' && !strstr(mapping->path, "memfd:") &&
-            !known(modules, mapping))
+            !known(modules, mapping) && !mapped_again(modules, mapping))
             add(modules, mapping, exe.st_ino, reason, size);
     }
     tl_maps_free(&maps);
@@ -151,7 +201,10 @@ long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size)
     for (size_t i = before; i < modules->count; i++)
         if (modules->entry[i].inode == exe.st_ino && !modules->entry[i].module)
             return -1;
-    return (long)(modules->count - before);
+    long fresh = 0;
+    for (size_t i = 0; i < modules->count; i++)
+        fresh += modules->entry[i].fresh;
+    return fresh;
 }
 
 /* One batch of count records in the shared array. */
@@ -176,13 +229,14 @@ static bool arm_batch(struct tl_agent *agent, uint32_t count, struct tl_armed *a
     return agent->control->status == TL_OK;
 }
 
-static bool arm_guards(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
-                       char *reason, size_t size)
+static bool arm_guards(struct tl_modules *modules, struct tl_agent *agent, struct tl_armed *armed, char *reason,
+                       size_t size)
 {
     uint32_t count = 0;
-    for (size_t i = first; i < modules->count; i++) {
+    for (size_t i = 0; i < modules->count; i++) {
         const struct tl_loaded *loaded = &modules->entry[i];
-        for (size_t k = 0; loaded->module && k < loaded->module->guard_count && count < TL_SITES_MAX; k++) {
+        for (size_t k = 0; loaded->fresh && loaded->module && k < loaded->module->guard_count && count < TL_SITES_MAX;
+             k++) {
             struct tl_wire_site site = loaded->module->guards[k];
             site.address += loaded->bias;
             site.function = site.function && loaded->function_id ? loaded->function_id[site.function - 1] : 0;
@@ -277,6 +331,11 @@ int tl_modules_tell(const struct tl_modules *modules, const struct tl_writer_ops
     return error;
 }
 
+static bool is_sent(const struct tl_loaded *loaded, const struct tl_wire_site *site, const struct tl_agent *agent)
+{
+    return loaded->function_id[site->function] != 0 && (site->kind != TL_SITE_BODY || has_exits(agent));
+}
+
 /* The sites of one module, in as many batches as the shared array demands. */
 static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, struct tl_armed *armed, char *reason,
                           size_t size)
@@ -284,28 +343,33 @@ static bool arm_functions(struct tl_loaded *loaded, struct tl_agent *agent, stru
     const struct tl_module *module = loaded->module;
     size_t next = 0;
     while (next < module->site_count) {
-        uint32_t count = 0;
+        size_t from = next;
+        uint32_t count = 0, answered = 0;
         for (; next < module->site_count && count < TL_SITES_MAX; next++) {
             struct tl_wire_site site = module->sites[next];
             site.function = loaded->function_id[site.function];
             site.address += loaded->bias;
-            if (site.function != 0 && (site.kind != TL_SITE_BODY || has_exits(agent)))
+            if (is_sent(loaded, &module->sites[next], agent))
                 tl_agent_sites(agent)[count++] = site;
         }
         if (count && !arm_batch(agent, count, armed, reason, size))
             return false;
         count_sites(agent, count, armed);
+        for (size_t i = from; i < next; i++)
+            if (is_sent(loaded, &module->sites[i], agent))
+                module->sites[i].status = tl_agent_sites(agent)[answered++].status;
     }
+    loaded->armed = true;
     return true;
 }
 
-bool tl_modules_announce(struct tl_modules *modules, size_t first, const struct tl_agent *agent, struct tl_armed *armed,
+bool tl_modules_announce(struct tl_modules *modules, const struct tl_agent *agent, struct tl_armed *armed,
                          const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size)
 {
     int error = 0;
-    for (size_t i = first; i < modules->count && !error; i++) {
+    for (size_t i = 0; i < modules->count && !error; i++) {
         struct tl_loaded *loaded = &modules->entry[i];
-        if (!loaded->selected)
+        if (!loaded->fresh || !loaded->selected || loaded->recorded)
             continue;
         for (size_t k = 0; k < loaded->module->function_count; k++)
             armed->functions += loaded->module->functions[k].selected;
@@ -323,15 +387,20 @@ bool tl_modules_announce(struct tl_modules *modules, size_t first, const struct 
     return error == 0;
 }
 
-bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
-                    char *reason, size_t size)
+bool tl_modules_arm(struct tl_modules *modules, struct tl_agent *agent, struct tl_armed *armed, char *reason,
+                    size_t size)
 {
-    if (!arm_guards(modules, first, agent, armed, reason, size))
-        return false;
-    for (size_t i = first; i < modules->count; i++)
-        if (modules->entry[i].selected && !arm_functions(&modules->entry[i], agent, armed, reason, size))
-            return false;
-    return true;
+    bool well = arm_guards(modules, agent, armed, reason, size);
+    for (size_t i = 0; i < modules->count; i++) {
+        struct tl_loaded *loaded = &modules->entry[i];
+        struct tl_armed counted_before = {0};
+        bool wanted = loaded->fresh && loaded->selected;
+        if (well && wanted)
+            well = arm_functions(loaded, agent, loaded->again ? &counted_before : armed, reason, size);
+        loaded->again |= wanted;
+        loaded->fresh = false;
+    }
+    return well;
 }
 
 void tl_modules_free(struct tl_modules *modules)

@@ -8,6 +8,7 @@
 
 #include <plan/plan.h>
 #include <stdbool.h>
+#include <time.h>
 #include <tracer/place.h>
 #include <tracer/process.h>
 #include <writer/writer.h>
@@ -17,10 +18,15 @@ struct tl_loaded {
     uint64_t inode, bias;
     uint64_t text_start, text_end; /* of the mapping it was found by */
     char *path;                    /* as the process calls it */
-    uint64_t differ;               /* bytes of its text that were not the file's before we came */
-    bool selected;                 /* its functions are to be traced */
-    bool gone;                     /* unmapped again */
-    bool recorded;                 /* the writer knows it */
+    struct timespec changed;       /* its file, last */
+    off_t file_bytes;
+    uint64_t differ; /* bytes of its text that were not the file's before we came */
+    bool selected;   /* its functions are to be traced */
+    bool fresh;      /* mapped, or mapped again, and not yet armed */
+    bool again;      /* not for the first time */
+    bool armed;      /* module->sites[].status says which of them */
+    bool gone;       /* unmapped again */
+    bool recorded;   /* the writer knows it */
     uint32_t record_index;
     uint32_t *function_id; /* by index into module->functions, 0: not traced */
 };
@@ -43,22 +49,22 @@ struct tl_armed {
     uint64_t poke_tsc;
 };
 
-/* Looks at the process's maps: opens and plans what is new, marks what is gone. Returns how many new modules there are;
- * the new ones are the last. reason is a sentence when the program itself cannot be read (-1). */
-long tl_modules_scan(struct tl_modules *modules, char *reason, size_t size);
+/* Looks at the process's maps: opens and plans what is new, and marks what is gone, or has been mapped again where it
+ * was since it was armed. memory is /proc/PID/mem; agent is NULL before there is one. Returns how many modules are
+ * fresh; reason is a sentence when the program itself cannot be read (-1). */
+long tl_modules_scan(struct tl_modules *modules, const struct tl_agent *agent, int memory, char *reason, size_t size);
 
-/* Compares the executable pages of the modules from first on with their files, before any of them is changed. A module
- * that is quite another than its file is left out, with a word on standard error; false, with a reason, when none
- * remains. */
-bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, char *reason, size_t size);
+/* Compares the executable pages of the fresh modules with their files, before any of them is changed. A module that is
+ * quite another than its file is left out, with a word on standard error; false, with a reason, when none remains. */
+bool tl_modules_settle(struct tl_modules *modules, int memory, char *reason, size_t size);
 
-/* Tells the writer of the functions to be armed of the modules from first on. False: reason. */
-bool tl_modules_announce(struct tl_modules *modules, size_t first, const struct tl_agent *agent, struct tl_armed *armed,
+/* Tells the writer of the functions to be armed of the fresh modules. False: reason. */
+bool tl_modules_announce(struct tl_modules *modules, const struct tl_agent *agent, struct tl_armed *armed,
                          const struct tl_writer_ops *ops, struct tl_writer *writer, char *reason, size_t size);
 
-/* Arms the guards, then the functions, of modules that have been announced, from first on. False: reason. */
-bool tl_modules_arm(struct tl_modules *modules, size_t first, struct tl_agent *agent, struct tl_armed *armed,
-                    char *reason, size_t size);
+/* Arms the guards, then the functions, of the fresh modules, which have been announced. False: reason. */
+bool tl_modules_arm(struct tl_modules *modules, struct tl_agent *agent, struct tl_armed *armed, char *reason,
+                    size_t size);
 
 /* Tells another writer of all the functions that the session's has been told of. 0 or its negative errno. */
 int tl_modules_tell(const struct tl_modules *modules, const struct tl_writer_ops *ops, struct tl_writer *writer);

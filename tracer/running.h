@@ -39,7 +39,6 @@ struct tl_session {
     uint64_t retire_ns; /* when to do so next */
     uint64_t keep_ns;   /* when to write next what chunks hold so far */
     struct tl_beside beside;
-    size_t beside_first;      /* of the modules that it is about */
     bool beside_well;         /* how it went */
     char beside_reason[1024]; /* why it did not go well */
     char command[512];

@@ -170,7 +170,7 @@ static bool plan(struct tl_session *session)
     session->modules.pid = session->pid;
     session->modules.filter = session->options->filter;
     session->modules.libraries = session->options->libraries;
-    if (tl_modules_scan(&session->modules, session->reason, sizeof(session->reason)) < 0)
+    if (tl_modules_scan(&session->modules, NULL, session->memory, session->reason, sizeof(session->reason)) < 0)
         return false;
     for (size_t i = 0; i < session->modules.count; i++)
         if (session->modules.entry[i].selected)
@@ -206,7 +206,7 @@ static bool open_writer(struct tl_session *session)
 /* After entering: a process forked while its parent was traced has the parent's sites until then. */
 static bool settle(struct tl_session *session)
 {
-    return tl_modules_settle(&session->modules, 0, session->memory, session->reason, sizeof(session->reason));
+    return tl_modules_settle(&session->modules, session->memory, session->reason, sizeof(session->reason));
 }
 
 void tl_session_fill_info(struct tl_session *session)

@@ -88,7 +88,7 @@ static uint64_t compare_module(const struct tl_modules *modules, const struct tl
     return differ;
 }
 
-bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, char *reason, size_t size)
+bool tl_modules_settle(struct tl_modules *modules, int memory, char *reason, size_t size)
 {
     struct tl_maps maps;
     bool left = false;
@@ -97,8 +97,10 @@ bool tl_modules_settle(struct tl_modules *modules, size_t first, int memory, cha
         snprintf(reason, size, "process %d has ended", (int)modules->pid);
         return false;
     }
-    for (size_t i = first; i < modules->count; i++) {
+    for (size_t i = 0; i < modules->count; i++) {
         struct tl_loaded *loaded = &modules->entry[i];
+        if (!loaded->fresh)
+            continue;
         loaded->differ = compare_module(modules, &maps, memory, loaded, &where, &bytes);
         if (loaded->selected && loaded->differ > bytes / OTHER_PART) {
             snprintf(reason, size, "'%s' is not traced: %" PRIu64 " bytes of its text in memory are not the file's",

@@ -3,8 +3,8 @@
  * Guarded system calls: a thread that blocks SIGTRAP dies at the next int3, and a program that installs its own SIGTRAP
  * handler would take ours away. So rt_sigaction and rt_sigprocmask pass here first; rt_sigpending and execve, so that
  * it is not noticed; prctl and seccomp, as a thread under a filter may make no call that is not its own. Calls that
- * wait under a mask are in wait.c. Runs in the traced thread, from a guard's stub, with any register contents; it must
- * see the program's memory as the kernel would (a bad pointer is the kernel's to refuse).
+ * wait under a mask are in wait.c, munmap is in unmap.c. Runs in the traced thread, from a guard's stub, with any
+ * register contents; it must see the program's memory as the kernel would (a bad pointer is the kernel's to refuse).
  */
 #include <core/ring.h>
 #include <port/linux/linux.h>
@@ -34,7 +34,7 @@ static bool write_memory(uintptr_t to, const void *from, size_t size)
 
 /* A child that shares our memory until it executes (posix_spawn, vfork) resets signals for itself: its wishes are not
  * the program's. A forked child has a memory of its own. */
-static bool borrowed_memory(void)
+bool tli_guard_borrowed_memory(void)
 {
     return tli_ring.threads->alive && (uint32_t)tl_syscall0(TL_SYS_GETPID) != tli_process_id;
 }
@@ -49,7 +49,7 @@ static bool guard_own_action(struct tli_guard_call *call)
         return false;
     if (get && !write_memory(get, &before, sizeof(before)))
         return false;
-    if (set && !borrowed_memory())
+    if (set && !tli_guard_borrowed_memory())
         *program = wanted;
     call->ax = 0;
     return true;
@@ -190,6 +190,9 @@ bool tli_guard(struct tli_guard_call *call)
 {
     bool (*look)(struct tli_guard_call *);
     switch (call->ax) {
+    case TL_SYS_MUNMAP:
+        look = tli_guard_unmap;
+        break;
     case TL_SYS_RT_SIGACTION:
         look = guard_action;
         break;

@@ -104,6 +104,12 @@ bool tli_guard_read(void *to, uintptr_t from, size_t size);
 /* wait.c: the calls that wait under a mask of their own. True: the call is done, its result in ax. */
 bool tli_guard_wait(struct tli_guard_call *call);
 
+/* unmap.c: no text goes while it is poked. True: as above. */
+bool tli_guard_unmap(struct tli_guard_call *call);
+
+/* guard.c: a child that shares our memory until it executes. */
+bool tli_guard_borrowed_memory(void);
+
 /* entry.S, addresses that stubs call and the kernel returns through. */
 extern const uint8_t tl_stub_slow[], tl_stub_gate[], tl_stub_guard[], tli_signal_restorer[];
 

@@ -56,7 +56,7 @@ static void a_nop_becomes_a_call_another_call_and_a_nop(void **context)
         assert_int_equal(tl_poke_encode(bytes, &poke), TL_OK);
         assert_int_equal(bytes[0], 0xe8);
         assert_text(at, bytes, 5);
-        assert_true(tli_site_overlaps(at + 4, 1));
+        assert_true(tli_site_overlapping(at + 4, 1));
         memcpy(poke.expected, bytes, 5);
         poke.target = TARGET + 0x1234;
         assert_int_equal(tl_poke(&poke, 1, 0), TL_OK);
@@ -65,7 +65,7 @@ static void a_nop_becomes_a_call_another_call_and_a_nop(void **context)
         poke.what = TL_POKE_NOP;
         assert_int_equal(tl_poke(&poke, 1, 0), TL_OK);
         assert_text(at, nop5, 5);
-        assert_false(tli_site_overlaps(at, 5)); /* free for others */
+        assert_false(tli_site_overlapping(at, 5)); /* free for others */
         poke = from(at, nop5, 5, TL_POKE_CALL);
     }
 }
@@ -153,7 +153,7 @@ static void refused(struct tl_poke wrong, enum tl_status status)
     assert_int_equal(tl_poke(both, 2, &culprit), status);
     assert_int_equal(culprit, both[0].address == right);
     assert_text(right, nop5, 5);
-    assert_false(tli_site_overlaps(right, 5));
+    assert_false(tli_site_overlapping(right, 5));
     assert_int_equal(tli_poke_count.serialisations, before);
 }
 

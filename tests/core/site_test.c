@@ -105,11 +105,11 @@ static void tombstones_at_every_address_are_all_known(void **context)
         publish(at + (i * 7) % 16, 5, 0x01, TLI_SITE_GONE);
     for (unsigned i = 0; i < 16; i++)
         assert_int_equal(trap(at + i), at + i);
-    assert_false(tli_site_overlaps(at, 16));
+    assert_false(tli_site_overlapping(at, 16));
     const struct tli_site *next = publish(at + 6, 5, 0x11, TLI_SITE_STANDING);
-    assert_true(tli_site_overlaps(at + 10, 1));
-    assert_false(tli_site_overlaps(at + 11, 5));
-    assert_false(tli_site_overlaps(at + 1, 5));
+    assert_true(tli_site_overlapping(at + 10, 1));
+    assert_false(tli_site_overlapping(at + 11, 5));
+    assert_false(tli_site_overlapping(at + 1, 5));
     assert_int_equal(trap(at + 6), next->stub);
     assert_int_equal(trap(at + 10), next->stub + 20);
     assert_int_equal(trap(at + 5), at + 5);

@@ -3,9 +3,13 @@
  * A library that is unloaded while its sites are poked, and loaded again at the same place: what is new is not written
  * by halves.
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 #include <core/poke.h>
@@ -64,6 +68,68 @@ static void poke(enum tli_poke_direction direction, uint8_t at, unsigned changes
         assert_memory_equal(found, old_bytes, sizeof(found));
 }
 
+/* What is held is not unmapped; who is unmapping is waited for. */
+static _Atomic int unmapping;
+
+static void *unmap(void *unused)
+{
+    unsigned cookie;
+    (void)unused;
+    assert_true(tli_site_unmap_begin(SECOND - 64, 128, &cookie));
+    atomic_store(&unmapping, 1);
+    usleep(30000);
+    atomic_store(&unmapping, 2);
+    tli_site_unmap_end(cookie);
+    return NULL;
+}
+
+static void a_poke_and_an_unmapping_wait_for_each_other(void **context)
+{
+    static struct tli_site site = {.address = SECOND, .size = TLI_SITE_BYTES, .starts = 1};
+    struct tli_site *batch[] = {&site};
+    unsigned cookie, other;
+    pthread_t thread;
+    (void)context;
+    atomic_store(&site.state, TLI_SITE_STANDING);
+    assert_int_equal(tli_site_publish(batch, 1), TL_OK);
+    tli_site_hold();
+    assert_false(tli_site_unmap_begin(SECOND - 64, 65, &cookie));
+    assert_false(tli_site_unmap_begin(SECOND + TLI_SITE_BYTES - 1, 4096, &cookie));
+    assert_true(tli_site_unmap_begin(SECOND - 64, 64, &cookie));
+    assert_true(tli_site_unmap_begin(SECOND + TLI_SITE_BYTES, 4096, &other));
+    tli_site_unmap_end(cookie);
+    tli_site_unmap_end(other);
+    tli_site_unhold();
+    assert_int_equal(pthread_create(&thread, NULL, unmap, NULL), 0);
+    while (atomic_load(&unmapping) == 0)
+        usleep(100);
+    tli_site_hold();
+    assert_int_equal(atomic_load(&unmapping), 2);
+    tli_site_unhold();
+    pthread_join(thread, NULL);
+}
+
+/* A child finds nobody inside who is not there. */
+static void a_forked_child_waits_for_nobody(void **context)
+{
+    struct tli_readers *readers = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned cookie;
+    int status;
+    (void)context;
+    assert_int_equal(madvise(readers, 4096, MADV_WIPEONFORK), 0);
+    tli_site_readers_at(readers);
+    assert_true(tli_site_unmap_begin(FIRST, 1, &cookie));
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(10);
+        tli_site_hold();
+        _exit(7);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
+    tli_site_unmap_end(cookie);
+}
+
 /* Byte 0 changes in the first step and in the last, byte 1 in the second. */
 static void what_is_loaded_anew_is_left_alone(void **context)
 {
@@ -78,6 +144,10 @@ static void what_is_loaded_anew_is_left_alone(void **context)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(what_is_loaded_anew_is_left_alone)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_loaded_anew_is_left_alone),
+        cmocka_unit_test(a_poke_and_an_unmapping_wait_for_each_other),
+        cmocka_unit_test(a_forked_child_waits_for_nobody),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,6 +35,18 @@ plugin_is_seen() {
     report
     grep -q '"p_sort"' "$scratch/report.json" || fail "the library that came later was not traced"
 }
+# ... and when it is loaded again where it was, time after time.
+plugin_returns() {
+    cc -shared -fPIC -O2 -o "$scratch/plugin.so" "$live/library/plugin.c" || fail "the library does not compile"
+    recorded --libs "$@" -- "$(program plugins)" "$scratch/plugin.so" 10 return || fail "ended with $?"
+    report
+    "$python" - "$scratch/report.json" "$(cut -d' ' -f1 "$scratch/traced.out")" <<'PYTHON' || fail "not traced anew"
+import json, sys
+rows = [row for row in json.load(open(sys.argv[1]))["functions"] if row["name"] == "p_sort"]
+print(rows[0]["calls"], "of", sys.argv[2], "calls, in", len(rows), "rows")
+sys.exit(len(rows) != 1 or rows[0]["calls"] < int(sys.argv[2]) * 0.3)
+PYTHON
+}
 # Said in words, and the status is that of the program that it became.
 executes() {
     recorded -- sh -c 'exec sleep 0.3; exit 3' || fail "ended with $?"
@@ -119,10 +131,13 @@ claim a_process_that_is_not_dumpable_is_traced changed undumpable
 claim a_program_that_executes_another_is_said_to executes
 claim a_program_whose_file_was_replaced_is_traced replaced
 claim a_library_whose_file_was_replaced library_replaced
+claim memory_is_unmapped_as_ever same -- "$(program unmaps)"
+claim memory_is_unmapped_as_ever_with_libraries_traced same --libs -- "$(program unmaps)" 60
 claim libraries_come_and_go plugin '' 300
 claim libraries_come_and_go_while_traced plugin --libs 300
 claim a_library_stays_while_others_load_it plugin --libs 200 keep
 claim a_library_that_comes_later_is_traced plugin_is_seen
+claim a_library_that_comes_back_is_traced_again plugin_returns
 for how in return exit _exit abort segv term kill fpe thread leader; do
     claim "ends_as_ever_by_$how" ends "$how"
 done

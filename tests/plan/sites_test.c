@@ -182,12 +182,14 @@ static void signal_calls_are_guarded(void **state)
 {
     (void)state;
     program_assemble(
-        "guard", FUNCTION("f", "push %rbx\nmov %edi,%ebx\nmov %rsi,%r9\nmov $8,%r10d\nmov $13,%eax\nxor %edi,%edi\n"
-                               "syscall\npop %rbx\nret\n")
-                     FUNCTION("g", "push %rbx\nlea 8(%rdi),%rbx\nmov $14,%eax\nmov %rbx,%rax\nsyscall\npop %rbx\nret\n")
-                         FUNCTION("h", "mov $14,%rax\nsyscall\nret\n"));
+        "guard",
+        FUNCTION("f", "push %rbx\nmov %edi,%ebx\nmov %rsi,%r9\nmov $8,%r10d\nmov $13,%eax\nxor %edi,%edi\n"
+                      "syscall\npop %rbx\nret\n")
+            FUNCTION("g", "push %rbx\nlea 8(%rdi),%rbx\nmov $14,%eax\nmov %rbx,%rax\nsyscall\npop %rbx\nret\n")
+                FUNCTION("h", "mov $14,%rax\nsyscall\nret\n") FUNCTION("k", "endbr64\nmov $11,%eax\nsyscall\nret\n"));
     struct tl_module *module = program_plan("guard");
-    assert_int_equal(module->guard_count, 2);
+    assert_int_equal(module->guard_count, 3);
+    assert_int_equal(module->guards[2].syscall_number, 11);
     assert_int_equal(module->guards[0].syscall_number, 13);
     assert_int_equal(module->guards[0].kind, TL_SITE_GUARD);
     assert_int_equal(module->guards[0].insns, 3);

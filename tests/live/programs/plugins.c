@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * Loads, calls and unloads a library in a loop, in one thread or two: plugins LIBRARY [ROUNDS] [keep]. With "keep"
- * another thread has it loaded all the time; with "stay" it is loaded once and called for two seconds; else its text
- * comes and goes.
+ * another thread has it loaded all the time; with "stay" it is loaded once and called for two seconds; with "return" it
+ * is loaded for 200 ms each time, and prints how often it was called; else its text comes and goes.
  */
 #include "traced.h"
 #include <dlfcn.h>
@@ -34,17 +34,23 @@ static TRACED void f_round(unsigned long round, int alone)
         CHECK(dlopen(path, RTLD_NOW | RTLD_NOLOAD) == NULL);
 }
 
-static void stay(void)
+/* Calls it for so long: how often. */
+static unsigned long stay(uint64_t ns)
 {
+    static uintptr_t place;
+    unsigned long calls = 0;
     void *library = dlopen(path, RTLD_NOW);
     CHECK(library != NULL);
     unsigned long (*sort)(unsigned long) = (unsigned long (*)(unsigned long))(uintptr_t)dlsym(library, "p_sort");
     CHECK(sort != NULL);
-    for (uint64_t end = now_ns() + 2000000000u; now_ns() < end;) {
+    CHECK(place == 0 || place == (uintptr_t)sort); /* it comes back to where it was */
+    place = (uintptr_t)sort;
+    for (uint64_t end = now_ns() + ns; now_ns() < end; calls++) {
         CHECK(sort(1) == 1);
         usleep(1000);
     }
-    printf("stayed\n");
+    CHECK(dlclose(library) == 0);
+    return calls;
 }
 
 static void *second(void *unused)
@@ -62,7 +68,15 @@ int main(int argc, char **argv)
     path = argv[1];
     rounds = argument(argc, argv, 2, 100);
     if (argc > 3 && strcmp(argv[3], "stay") == 0) {
-        stay();
+        CHECK(stay(2000000000u) != 0);
+        printf("stayed\n");
+        return 0;
+    }
+    if (argc > 3 && strcmp(argv[3], "return") == 0) {
+        unsigned long calls = 0;
+        for (unsigned long i = 0; i < rounds; i++)
+            calls += stay(200000000u);
+        printf("%lu calls\n", calls);
         return 0;
     }
     if (argc > 3) {
