@@ -105,6 +105,7 @@ static void obey(struct tl_control *control)
 {
     struct tl_wire_site *sites = (struct tl_wire_site *)((uintptr_t)control + TL_SITES_OFFSET);
     control->status = TL_OK;
+    tli_text_alone(control->alone != 0);
     switch (control->command) {
     case TL_COMMAND_ARM:
         if (control->site_first > TL_SITES_MAX || control->site_count > TL_SITES_MAX - control->site_first)
@@ -126,6 +127,7 @@ static void obey(struct tl_control *control)
     default:
         control->status = TL_BAD_ARGUMENT;
     }
+    tli_text_alone(false); /* as long as the tracer has just looked */
     control->batches = tli_poke_count.batches;
     control->membarriers = tli_poke_count.serialisations;
 }

@@ -37,6 +37,7 @@ struct tl_modules {
     size_t count, room;
     struct tl_filter filter;
     bool libraries;   /* -l */
+    bool writable;    /* some text of a file has been writable */
     uint32_t next_id; /* function ids */
     uint32_t next_record;
 };

@@ -424,6 +424,8 @@ bool tl_agent_ready(struct tl_agent *agent, char *reason, size_t size)
 bool tl_agent_command(struct tl_agent *agent, enum tl_command command)
 {
     char byte = 1;
+    int64_t debugger = tl_process_number(agent->pid, 0, "TracerPid", 10);
+    agent->control->alone = !agent->text_is_writable && (debugger == 0 || debugger == getpid());
     agent->control->command = command;
     return write(agent->command_fd, &byte, 1) == 1 && read_answer(agent);
 }

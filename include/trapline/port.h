@@ -28,6 +28,10 @@ enum tl_status tl_port_text_read(uintptr_t address, void *to, size_t size);
  * Other cores may be executing there; nothing is promised about atomicity beyond single bytes. TL_NO_TEXT. */
 enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t size);
 
+/* Poke side. True if nobody else writes text in the page that holds address while the lock is held: then what lies
+ * between sites may be written again as it was read right before. */
+bool tl_port_text_alone(uintptr_t address);
+
 /* Poke side. Returns when every core that runs, or will run, this program's threads has executed a serialising
  * instruction after the call began: what was written before is what they fetch. */
 void tl_port_serialize(void);

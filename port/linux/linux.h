@@ -64,6 +64,9 @@ enum tl_status tli_text_open(void);
 int tli_text_receive(int socket);
 void tli_text_close(void);
 
+/* What tl_port_text_alone() answers from now on; false at first. */
+void tli_text_alone(bool is);
+
 /* Replaces the bytes at address in one go, for threads that cannot take a signal: a copy of the page, edited, is moved
  * over it; who executes there meanwhile waits in the page fault. */
 enum tl_status tli_text_swap(uintptr_t address, const void *from, size_t size);

@@ -65,6 +65,19 @@ enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t si
     return tl_syscall4(TL_SYS_PWRITE64, memory_fd, from, size, address) == (long)size ? TL_OK : TL_NO_TEXT;
 }
 
+static bool alone;
+
+void tli_text_alone(bool is)
+{
+    alone = is;
+}
+
+bool tl_port_text_alone(uintptr_t address)
+{
+    (void)address;
+    return alone;
+}
+
 enum tl_status tli_text_open(void)
 {
     static const char path[] = "/proc/self/mem";
@@ -90,7 +103,7 @@ enum tl_status tli_text_swap(uintptr_t address, const void *from, size_t size)
     long copy = map(0, pages, TLI_PROT_READ | TLI_PROT_EXEC, TLI_MAP_PRIVATE | TLI_MAP_ANONYMOUS);
     if (failed(copy))
         return TL_NO_MEMORY;
-    uint8_t part[512];
+    static uint8_t part[TLI_PAGE];
     enum tl_status status = TL_OK;
     for (size_t done = 0; done < pages && status == TL_OK; done += sizeof(part)) {
         status = tl_port_text_read(page + done, part, sizeof(part));

@@ -26,6 +26,8 @@ void tl_sim_text_map(uintptr_t address, size_t size, bool mapped);
 uint8_t tl_sim_fetch(unsigned core, uintptr_t address);
 /* What tl_port_trap_path() says from now on; size 0: nothing is. */
 void tl_sim_trap_path(uintptr_t address, size_t size);
+/* What tl_port_text_alone() says from now on; false at first. */
+void tl_sim_text_alone(bool is);
 /* Is called for each byte of text that a write changes, before and after; NULL: nobody is. */
 void tl_sim_text_watch(void (*watch)(uintptr_t address, uint8_t before, uint8_t after));
 /* Of all bytes that were ever set or written, as memory and as the cores may see them. */

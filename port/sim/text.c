@@ -116,6 +116,19 @@ enum tl_status tl_port_text_read(uintptr_t address, void *to, size_t size)
     return TL_OK;
 }
 
+static bool alone;
+
+void tl_sim_text_alone(bool is)
+{
+    alone = is;
+}
+
+bool tl_port_text_alone(uintptr_t address)
+{
+    (void)address;
+    return alone;
+}
+
 /* Byte by byte, upwards or downwards: a core, or a handler, can come between any two. */
 enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t size)
 {

@@ -80,6 +80,12 @@ enum tl_status tl_port_text_read(uintptr_t address, void *to, size_t size)
     return pread(memory_fd, to, size, (off_t)address) == (ssize_t)size ? TL_OK : TL_NO_TEXT;
 }
 
+bool tl_port_text_alone(uintptr_t address)
+{
+    (void)address;
+    return false;
+}
+
 enum tl_status tl_port_text_write(uintptr_t address, const void *from, size_t size)
 {
     return pwrite(memory_fd, from, size, (off_t)address) == (ssize_t)size ? TL_OK : TL_NO_TEXT;

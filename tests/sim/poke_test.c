@@ -200,9 +200,8 @@ static void a_trap_outside_all_sites_is_not_ours(void **context)
 }
 
 /* More cores, more sites, more calls than can be gone through. */
-static void random_schedules_keep_every_claim(void **context)
+static void random_schedules(void)
 {
-    (void)context;
     const char *seconds = getenv("SIM_EXECUTIONS"), *seed = getenv("SIM_SEED");
     uint64_t executions = seconds ? strtoull(seconds, 0, 0) : 3000;
     PLAN(&shapes[3], WORLD_ARM, WORLD_DISARM, WORLD_ARM_AGAIN, WORLD_DISARM, WORLD_ARM, WORLD_DISARM);
@@ -223,6 +222,20 @@ static void random_schedules_keep_every_claim(void **context)
         fail_msg("%s", result.failure);
 }
 
+static void random_schedules_keep_every_claim(void **context)
+{
+    (void)context;
+    random_schedules();
+}
+
+static void random_schedules_keep_every_claim_page_by_page(void **context)
+{
+    (void)context;
+    tl_sim_text_alone(true);
+    random_schedules();
+    tl_sim_text_alone(false);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -238,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_batch_costs_three_serialisations),
         cmocka_unit_test(a_trap_outside_all_sites_is_not_ours),
         cmocka_unit_test(random_schedules_keep_every_claim),
+        cmocka_unit_test(random_schedules_keep_every_claim_page_by_page),
     };
     return cmocka_run_group_tests(tests, 0, 0);
 }

@@ -149,6 +149,12 @@ static uint32_t choose(struct tl_wire_site *sites)
     return count;
 }
 
+/* Page by page or site by site, in all combinations of in and out; nobody else writes here. */
+static void write_by(bool in)
+{
+    tli_text_alone(batches / 2 >> in & 1);
+}
+
 static bool goes_on(uint64_t until_ns)
 {
     return options.toggles ? toggles < options.toggles : now_ns() < until_ns;
@@ -159,7 +165,9 @@ static void toggle(uint64_t until_ns)
     struct tl_wire_site *sites = (struct tl_wire_site *)((uintptr_t)control + TL_SITES_OFFSET);
     while (goes_on(until_ns)) {
         uint32_t count = choose(sites);
+        write_by(true);
         arm(sites, count);
+        write_by(false);
         tli_agent_disarm(control);
         toggles += 2 * count;
         batches += 2;
@@ -197,7 +205,9 @@ static void toggle_recorded(uint64_t until_ns, uint32_t pairs)
     while (goes_on(until_ns)) {
         uint32_t count = options.batch < pairs ? (uint32_t)options.batch : pairs;
         uint32_t at = torture_number(&seed) % (pairs - count + 1);
+        write_by(false);
         poke(pair + at, count, TLI_POKE_DISARM);
+        write_by(true);
         poke(pair + at, count, TLI_POKE_ARM);
         toggles += 2 * count;
         batches += 2;
