@@ -65,6 +65,14 @@ void tli_flow_function(struct tli_flow *f, uint32_t index);
 void tli_flow_publish(struct tli_flow *f, const struct tli_part *part);
 
 void tli_flow_release(struct tli_flow *f);
+/* rounds.c: after the first round, over whichever functions. */
+void tli_flow_later_rounds(struct tli_flow *f);
+
+/* Instructions that a walk over a file may read, some more than once; a file that wants more is made to. */
+static inline uint64_t tli_flow_budget(const struct tli_module *m)
+{
+    return 16 * (uint64_t)m->file_bytes + (1 << 20);
+}
 
 /* share.c: the first round over all functions, by as many threads as there are processors for it. Leaves what one walk
  * after the other would leave; *f is at the first round's end then. */

@@ -125,9 +125,12 @@ static size_t next_syscall(const uint8_t *bytes, size_t start, size_t size)
     return size;
 }
 
-/* A run ends with a syscall, and those are few: only the bytes right in front of one are looked at closely. Without m,
- * whether any bytes look like a run, for all that is proven. */
-static bool search_section(struct tli_module *m, const struct tli_region *region, const struct tli_section *section)
+/* For what is searched: whether any bytes look like a run; all that do; all that are one. */
+enum search { POSSIBLE, CANDIDATES, PROVEN };
+
+/* A run ends with a syscall, and those are few: only the bytes right in front of one are looked at closely. */
+static bool search_section(struct tli_module *m, const struct tli_region *region, const struct tli_section *section,
+                           enum search search)
 {
     const uint8_t *bytes = region->bytes + (section->start - region->start);
     size_t size = (size_t)(section->end - section->start), syscall = next_syscall(bytes, 0, size);
@@ -140,30 +143,39 @@ static bool search_section(struct tli_module *m, const struct tli_region *region
             i = syscall + 2 - TL_SITE_MAX_BYTES;
         struct tl_wire_site site = {.kind = TL_SITE_GUARD, .tactic = TL_TACTIC_JUMP, .address = section->start + i};
         unsigned mov = mov_at(bytes + i, size - i, &site.syscall_number);
-        if (!mov && (!m || tli_bit(region->starts, site.address - region->start)))
+        if (!mov && (search != PROVEN || tli_bit(region->starts, site.address - region->start)))
             mov = mov_argument_at(bytes + i, size - i, &site.syscall_number);
-        if (!mov || (m && target_inside(region, site.address)) ||
+        if (!mov || (search == PROVEN && target_inside(region, site.address)) ||
             !take_run(&site, bytes + i, size - i, site.address, mov))
             continue;
-        if (!m)
+        if (search == POSSIBLE)
             return true;
         TLI_PUSH(m, m->module->guards, m->module->guard_count, m->guard_capacity, site);
-        i += site.size - 1u;
+        i += search == PROVEN ? site.size - 1u : 0;
     }
+    return false;
+}
+
+static bool search_all(struct tli_module *m, enum search search)
+{
+    for (size_t i = 0; i < m->section_count; i++)
+        if (!m->sections[i].plt && search_section(m, tli_region_at(m, m->sections[i].start), &m->sections[i], search))
+            return true;
     return false;
 }
 
 void tli_guards_find(struct tli_module *m)
 {
-    for (size_t i = 0; i < m->section_count; i++)
-        if (!m->sections[i].plt)
-            search_section(m, tli_region_at(m, m->sections[i].start), &m->sections[i]);
+    m->module->guard_count = 0;
+    (void)search_all(m, PROVEN);
+}
+
+void tli_guards_candidates(struct tli_module *m)
+{
+    (void)search_all(m, CANDIDATES);
 }
 
 bool tli_guards_possible(struct tli_module *m)
 {
-    for (size_t i = 0; i < m->section_count; i++)
-        if (!m->sections[i].plt && search_section(NULL, tli_region_at(m, m->sections[i].start), &m->sections[i]))
-            return true;
-    return false;
+    return search_all(m, POSSIBLE);
 }

@@ -23,26 +23,34 @@ static void describe(struct tli_module *m)
     memcpy(&module->entry, m->file + 24, 8);
 }
 
-static bool analyse(struct tli_module *m, const char *label, bool guards_only)
+/* How much of a module is wanted. */
+enum scope { ALL, GUARDS, GUARDS_BY_ALL };
+
+/* Of GUARDS: not enough when it takes the walk over all functions. */
+enum outcome { DONE, NO_MEMORY, NOT_ENOUGH };
+
+static enum outcome analyse(struct tli_module *m, const char *label, enum scope scope)
 {
-    if (guards_only && !tli_guards_possible(m))
-        return true;
+    if (scope == GUARDS && !tli_guards_possible(m))
+        return DONE;
     if (!tli_symbols_read(m, label))
-        return false;
+        return NO_MEMORY;
     tli_relocs_read(m);
     tli_frames_read(m);
     if (m->out_of_memory)
-        return false;
+        return NO_MEMORY;
     tli_functions_build(m);
-    if (m->out_of_memory || !tli_flow_all(m))
-        return false;
-    if (!tli_colds_merge(m))
-        return false;
+    if (m->out_of_memory)
+        return NO_MEMORY;
+    if (scope == GUARDS && !tli_flow_near_guards(m))
+        return NOT_ENOUGH;
+    if (scope != GUARDS && (!tli_flow_all(m) || !tli_colds_merge(m)))
+        return NO_MEMORY;
     tli_guards_find(m);
-    return !m->out_of_memory;
+    return m->out_of_memory ? NO_MEMORY : DONE;
 }
 
-static struct tl_module *open_module(const char *path, const char *label, bool guards_only, char *error,
+static struct tl_module *open_module(const char *path, const char *label, enum scope scope, char *error,
                                      size_t error_bytes)
 {
     struct tl_module *module = calloc(1, sizeof *module);
@@ -58,27 +66,29 @@ static struct tl_module *open_module(const char *path, const char *label, bool g
     m->module = module;
     module->path = strdup(path);
     module->name = strdup(last_component(seen));
-    bool opened = module->path && module->name && tli_elf_open(m, path, seen, error, error_bytes);
-    if (opened) {
+    if (module->path && module->name && tli_elf_open(m, path, seen, error, error_bytes)) {
         describe(m);
-        opened = analyse(m, seen, guards_only);
-        if (!opened)
-            snprintf(error, error_bytes, "cannot open '%s': out of memory", seen);
+        enum outcome outcome = analyse(m, seen, scope);
+        if (outcome == DONE)
+            return module;
+        snprintf(error, error_bytes, "cannot open '%s': out of memory", seen);
+        if (outcome == NOT_ENOUGH) {
+            tl_module_close(module);
+            return open_module(path, label, GUARDS_BY_ALL, error, error_bytes);
+        }
     }
-    if (opened)
-        return module;
     tl_module_close(module);
     return NULL;
 }
 
 struct tl_module *tl_module_open(const char *path, const char *label, char *error, size_t error_bytes)
 {
-    return open_module(path, label, false, error, error_bytes);
+    return open_module(path, label, ALL, error, error_bytes);
 }
 
 struct tl_module *tl_module_open_guards(const char *path, const char *label, char *error, size_t error_bytes)
 {
-    return open_module(path, label, true, error, error_bytes);
+    return open_module(path, label, GUARDS, error, error_bytes);
 }
 
 void tl_module_close(struct tl_module *module)

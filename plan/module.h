@@ -190,10 +190,14 @@ void tli_colds_sort(struct tli_module *m);
 uint32_t tli_function_index(const struct tl_module *module, uint64_t address);
 struct tli_cold *tli_cold_at(struct tli_module *m, uint64_t address);
 
-/* rounds.c, cold.c, guard.c */
+/* rounds.c, near.c, cold.c, guard.c */
 bool tli_flow_all(struct tli_module *m);
+/* Only what must be known to find guards; false: that it takes the walk over all functions, of a module opened anew. */
+bool tli_flow_near_guards(struct tli_module *m);
 bool tli_colds_merge(struct tli_module *m);
 void tli_guards_find(struct tli_module *m);
+/* All that may be a guard, by the bytes alone, into the module's guards; tli_guards_find() begins anew. */
+void tli_guards_candidates(struct tli_module *m);
 /* Before anything is known but the bytes: false if tli_guards_find() can find nothing. */
 bool tli_guards_possible(struct tli_module *m);
 

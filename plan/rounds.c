@@ -89,22 +89,28 @@ static void learn_endless(struct tli_module *m, const struct tli_flow *f)
 /* The length of a jump table may be known only by what follows it, so a function with indirect jumps waits until it is
  * known what else refers to read-only data: in the second round what the others refer to, in the third what its own
  * code behind such tables does. What is found before the last round of a function counts for nothing else. */
+void tli_flow_later_rounds(struct tli_flow *f)
+{
+    struct tli_module *m = f->m;
+    for (f->round = 2; f->round <= 3; f->round++) {
+        size_t count = f->deferred_count;
+        sort_references(m);
+        f->deferred_count = 0; /* each that stays deferred is written where it, or one before it, was read */
+        for (size_t i = 0; i < count && !m->out_of_memory; i++)
+            tli_flow_function(f, f->deferred[i]);
+    }
+}
+
 bool tli_flow_all(struct tli_module *m)
 {
-    struct tli_flow f = {.m = m, .budget = 16 * (uint64_t)m->file_bytes + (1 << 20)};
+    struct tli_flow f = {.m = m, .budget = tli_flow_budget(m)};
     f.pads = calloc(TLI_PADS_MAX, 8);
     if (!f.pads)
         return false;
     f.round = 1;
     tli_flow_first_round(&f);
     learn_endless(m, &f);
-    for (f.round = 2; f.round <= 3; f.round++) {
-        size_t count = f.deferred_count;
-        sort_references(m);
-        f.deferred_count = 0; /* each that stays deferred is written where it, or one before it, was read */
-        for (size_t i = 0; i < count && !m->out_of_memory; i++)
-            tli_flow_function(&f, f.deferred[i]);
-    }
+    tli_flow_later_rounds(&f);
     tli_flow_release(&f);
     return !m->out_of_memory;
 }

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 /* after the above, as it wants */
 #include <cmocka.h>
@@ -226,6 +227,40 @@ static void guards_are_found_without_a_plan_where_there_can_be_none(void **state
     tl_module_close(all);
 }
 
+#define CALLS_BY_NUMBER(label)                                                                                         \
+    "mov %rdi,%rax\n" label ":\nmov %rsi,%rdi\nmov %rdx,%rsi\nsyscall\nret\n.skip 400, 0x90\n"
+
+/* "alone" has the one guard. */
+static void compare_guards(const char *source)
+{
+    char error[256];
+    program_assemble("alone", source);
+    struct tl_module *all = program_plan("alone");
+    struct tl_module *guards = tl_module_open_guards(program_path("alone"), NULL, error, sizeof error);
+    assert_non_null(guards);
+    assert_int_equal(all->guard_count, 1);
+    assert_int_equal(guards->guard_count, 1);
+    assert_int_equal(all->guards[0].address, get(all, "alone")->address);
+    assert_int_equal(guards->guards[0].address, all->guards[0].address);
+    tl_module_close(guards);
+    tl_module_close(all);
+}
+
+/* ... and the middle of a run is a target all the same, from wherever: from the next function, from one far away, from
+ * a part that it has elsewhere. */
+static void guards_alone_are_those_of_the_whole_plan(void **state)
+{
+    (void)state;
+    compare_guards(FUNCTION("beside", "test %edi,%edi\njne 4f\nret\n") FUNCTION("a", CALLS_BY_NUMBER("4"))
+                       FUNCTION("alone", CALLS_BY_NUMBER("7")));
+    compare_guards(FUNCTION("b", CALLS_BY_NUMBER("5")) FUNCTION("alone", CALLS_BY_NUMBER("7"))
+                       FUNCTION("afar", "test %edi,%edi\njne 5b\nret\n"));
+    compare_guards(FUNCTION("c", CALLS_BY_NUMBER("6")) FUNCTION("alone", CALLS_BY_NUMBER("7")) FUNCTION(
+        "afar", "test %edi,%edi\njne afar.cold\nret\n") ".section .text.unlikely,\"ax\"\n.type "
+                                                        "afar.cold,@function\nafar.cold: nop\njmp 6b\n"
+                                                        ".size afar.cold, .-afar.cold\n.skip 400, 0x90\n.text\n");
+}
+
 static void calls_by_number_are_guarded(void **state)
 {
     (void)state;
@@ -322,6 +357,7 @@ int main(void)
         cmocka_unit_test(system_calls_stay),
         cmocka_unit_test(signal_calls_are_guarded),
         cmocka_unit_test(guards_are_found_without_a_plan_where_there_can_be_none),
+        cmocka_unit_test(guards_alone_are_those_of_the_whole_plan),
         cmocka_unit_test(calls_by_number_are_guarded),
         cmocka_unit_test(the_signal_return_is_no_function),
         cmocka_unit_test(overlapping_symbols_share_no_byte),
