@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -289,8 +290,21 @@ static void fill_control(struct tl_agent *agent, const struct tl_rings *rings)
     control->tracer_pid = (uint32_t)getpid();
 }
 
+/* A process registers for membarrier at once while it has one thread; later the kernel waits until every core has been
+ * through its scheduler, 10 ms and more. So it is done before the agent's thread is there, which asks again, and says it
+ * if it is refused. With other threads there the agent waits, and nobody is held so long. */
+static void register_early(const struct placing *placing)
+{
+    size_t threads = 0;
+    free(tl_process_threads(placing->hold->pid, &threads));
+    if (threads == 1)
+        tl_hold_syscall(placing->hold, SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0, 0, 0,
+                        0);
+}
+
 static bool start(struct placing *placing)
 {
+    register_early(placing);
     uint64_t params = placing->boot.image + placing->image.params_offset;
     if (!tl_memory_write(placing->hold->memory, params, &placing->boot, sizeof(placing->boot)))
         return refuse(placing, "writing the agent's data", -errno);
