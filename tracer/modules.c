@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <tracer/modules.h>
+#include <tracer/planning.h>
 #include <tracer/progress.h>
 #include <tracer/remote.h>
 #include <trapline/status.h>
@@ -73,28 +74,38 @@ static char *name_of(const struct tl_mapping *mapping)
     return strndup(mapping->path, gone ? length - cut : length);
 }
 
-static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, uint64_t exe_inode, char *reason,
-                size_t size)
+/* What is new, until it is planned: entry[first + i] of the modules. */
+struct fresh {
+    size_t first, count, room;
+    struct tl_planning *planning; /* path and label are ours; no path: why is in reason */
+};
+
+static bool make_room(void **items, size_t item_bytes, size_t count, size_t *room)
+{
+    if (count < *room)
+        return true;
+    size_t more = *room ? 2 * *room : 16;
+    void *moved = realloc(*items, more * item_bytes);
+    if (!moved)
+        return false;
+    *items = moved;
+    *room = more;
+    return true;
+}
+
+static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, uint64_t exe_inode, struct fresh *fresh)
 {
     char path[4200];
+    struct stat file;
     struct tl_loaded loaded = {
         .inode = mapping->inode, .text_start = mapping->start, .text_end = mapping->end, .fresh = true};
-    struct stat file;
-    bool found = tl_process_file(modules->pid, mapping, path, sizeof(path));
-    if (found && stat(path, &file) == 0) {
-        loaded.changed = file.st_mtim;
-        loaded.file_bytes = file.st_size;
-    }
-    if (modules->count == modules->room) {
-        size_t room = modules->room ? 2 * modules->room : 16;
-        struct tl_loaded *more = realloc(modules->entry, room * sizeof(*more));
-        if (!more)
-            return false;
-        modules->entry = more;
-        modules->room = room;
-    }
+    void *entries = modules->entry, *plannings = fresh->planning;
+    bool room = make_room(&entries, sizeof(*modules->entry), modules->count, &modules->room);
+    modules->entry = entries;
+    room = room && make_room(&plannings, sizeof(*fresh->planning), fresh->count, &fresh->room);
+    fresh->planning = plannings;
+    char *label = room ? name_of(mapping) : NULL;
     loaded.path = strdup(mapping->path);
-    char *label = name_of(mapping);
     if (!loaded.path || !label) {
         free(loaded.path);
         free(label);
@@ -102,24 +113,49 @@ static bool add(struct tl_modules *modules, const struct tl_mapping *mapping, ui
     }
     const char *slash = strrchr(label, '/');
     bool wanted = mapping->inode == exe_inode || modules->libraries || named(modules, slash ? slash + 1 : label);
-    tl_progress("planning '%s'", label);
+    struct tl_planning *planning = &fresh->planning[fresh->count++];
+    *planning = (struct tl_planning){.label = label, .filter = wanted ? &modules->filter : NULL};
+    bool found = tl_process_file(modules->pid, mapping, path, sizeof(path));
+    if (found && stat(path, &file) == 0) {
+        loaded.changed = file.st_mtim;
+        loaded.file_bytes = file.st_size;
+        planning->bytes = (uint64_t)file.st_size;
+    }
     if (!found)
         snprintf(
-            reason, size,
+            planning->reason, sizeof(planning->reason),
             "cannot read the file that process %d has mapped as '%s': it is gone, or another has its name; run as root",
             (int)modules->pid, label);
     else if (!find_bias(path, mapping, &loaded.bias))
-        snprintf(reason, size, "cannot trace '%s': it is not mapped as its own headers say", label);
+        snprintf(planning->reason, sizeof(planning->reason),
+                 "cannot trace '%s': it is not mapped as its own headers say", label);
     else
-        loaded.module =
-            wanted ? tl_module_open(path, label, reason, size) : tl_module_open_guards(path, label, reason, size);
-    free(label);
+        planning->path = strdup(path);
     if (!found && mapping->inode != exe_inode)
-        fprintf(stderr, "trapline: left out: %s\n", reason);
-    loaded.selected = wanted && loaded.module && tl_module_select(loaded.module, &modules->filter) != 0 &&
-                      tl_module_plan(loaded.module);
+        fprintf(stderr, "trapline: left out: %s\n", planning->reason);
     modules->entry[modules->count++] = loaded;
     return true;
+}
+
+/* Plans what was added. False: the program itself cannot be read, and reason says why. */
+static bool plan(struct tl_modules *modules, struct fresh *fresh, uint64_t exe_inode, char *reason, size_t size)
+{
+    bool well = true;
+    tl_planning_run(fresh->planning, fresh->count);
+    for (size_t i = 0; i < fresh->count; i++) {
+        struct tl_planning *planning = &fresh->planning[i];
+        struct tl_loaded *loaded = &modules->entry[fresh->first + i];
+        loaded->module = planning->module;
+        loaded->selected = planning->selected;
+        if (loaded->inode == exe_inode && !loaded->module) {
+            snprintf(reason, size, "%s", planning->reason);
+            well = false;
+        }
+        free(planning->path);
+        free(planning->label);
+    }
+    free(fresh->planning);
+    return well;
 }
 
 /* Whether what was armed is still so. A library may be unloaded and loaded again where it was between two looks: then
@@ -183,7 +219,7 @@ long tl_modules_scan(struct tl_modules *modules, const struct tl_agent *agent, i
     struct tl_maps maps;
     struct stat exe;
     char path[64];
-    size_t before = modules->count;
+    struct fresh added = {.first = modules->count};
     snprintf(path, sizeof(path), "/proc/%d/exe", (int)modules->pid);
     if (stat(path, &exe) != 0 || !tl_maps_read(modules->pid, &maps)) {
         snprintf(reason, size, "process %d has ended", (int)modules->pid);
@@ -195,13 +231,13 @@ long tl_modules_scan(struct tl_modules *modules, const struct tl_agent *agent, i
         modules->writable |= mapping->executable && mapping->writable && mapping->inode != 0;
         if (mapping->executable && mapping->inode != 0 && mapping->path[0] == '/' && !strstr(mapping->path, "memfd:") &&
             !known(modules, mapping) && !mapped_again(modules, mapping))
-            add(modules, mapping, exe.st_ino, reason, size);
+            add(modules, mapping, exe.st_ino, &added);
     }
     tl_maps_free(&maps);
+    bool planned = plan(modules, &added, exe.st_ino, reason, size);
     tl_progress_end();
-    for (size_t i = before; i < modules->count; i++)
-        if (modules->entry[i].inode == exe.st_ino && !modules->entry[i].module)
-            return -1;
+    if (!planned)
+        return -1;
     long fresh = 0;
     for (size_t i = 0; i < modules->count; i++)
         fresh += modules->entry[i].fresh;

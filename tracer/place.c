@@ -291,8 +291,8 @@ static void fill_control(struct tl_agent *agent, const struct tl_rings *rings)
 }
 
 /* A process registers for membarrier at once while it has one thread; later the kernel waits until every core has been
- * through its scheduler, 10 ms and more. So it is done before the agent's thread is there, which asks again, and says it
- * if it is refused. With other threads there the agent waits, and nobody is held so long. */
+ * through its scheduler, 10 ms and more. So it is done before the agent's thread is there, which asks again, and says
+ * it if it is refused. With other threads there the agent waits, and nobody is held so long. */
 static void register_early(const struct placing *placing)
 {
     size_t threads = 0;
