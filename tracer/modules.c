@@ -228,7 +228,8 @@ long tl_modules_scan(struct tl_modules *modules, const struct tl_agent *agent, i
     mark_gone(modules, agent, memory, &maps);
     for (size_t i = 0; i < maps.count; i++) {
         const struct tl_mapping *mapping = &maps.entry[i];
-        modules->writable |= mapping->executable && mapping->writable && mapping->inode != 0;
+        modules->others_write |= (mapping->executable && mapping->writable && mapping->inode != 0) ||
+                                 strcmp(mapping->path, "[uprobes]") == 0;
         if (mapping->executable && mapping->inode != 0 && mapping->path[0] == '/' && !strstr(mapping->path, "memfd:") &&
             !known(modules, mapping) && !mapped_again(modules, mapping))
             add(modules, mapping, exe.st_ino, &added);
@@ -427,7 +428,7 @@ bool tl_modules_announce(struct tl_modules *modules, const struct tl_agent *agen
 bool tl_modules_arm(struct tl_modules *modules, struct tl_agent *agent, struct tl_armed *armed, char *reason,
                     size_t size)
 {
-    agent->text_is_writable |= modules->writable;
+    agent->others_write |= modules->others_write;
     bool well = arm_guards(modules, agent, armed, reason, size);
     for (size_t i = 0; i < modules->count; i++) {
         struct tl_loaded *loaded = &modules->entry[i];

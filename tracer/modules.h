@@ -36,9 +36,9 @@ struct tl_modules {
     struct tl_loaded *entry;
     size_t count, room;
     struct tl_filter filter;
-    bool libraries;   /* -l */
-    bool writable;    /* some text of a file has been writable */
-    uint32_t next_id; /* function ids */
+    bool libraries;    /* -l */
+    bool others_write; /* some text of a file was writable, or a uprobe has been hit */
+    uint32_t next_id;  /* function ids */
     uint32_t next_record;
 };
 

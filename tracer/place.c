@@ -439,7 +439,7 @@ bool tl_agent_command(struct tl_agent *agent, enum tl_command command)
 {
     char byte = 1;
     int64_t debugger = tl_process_number(agent->pid, 0, "TracerPid", 10);
-    agent->control->alone = !agent->text_is_writable && (debugger == 0 || debugger == getpid());
+    agent->control->alone = !agent->others_write && (debugger == 0 || debugger == getpid());
     agent->control->command = command;
     return write(agent->command_fd, &byte, 1) == 1 && read_answer(agent);
 }

@@ -18,7 +18,7 @@ struct tl_agent {
     struct tl_control *control; /* the shared memory, mapped here */
     uint64_t shared_bytes;
     int shared_fd, command_fd, answer_fd;
-    bool text_is_writable; /* by the program itself, some of it */
+    bool others_write; /* or may write the target's text */
 };
 
 /* What a session asks of the rings: the fields of tl_control. */

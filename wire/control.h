@@ -103,8 +103,8 @@ struct tl_control {
                               leaves */
     uint32_t at_rest;      /* T, before ARM: the program has not run yet and does not before the answer: nobody executes
                               its text */
-    uint32_t alone; /* T, before each command: nobody else writes the target's text: no debugger is there, no text
-                       is writable */
+    uint32_t alone;        /* T, before each command: nobody else writes the target's text: no debugger is there, no
+                              uprobe has been hit, no text is writable */
 };
 
 enum tl_ring_state {

@@ -117,6 +117,7 @@ dumps_under_load() {
     needs babeltrace2
     start flight "$(program flight)" cycle 4
     attach_in_background "${small[@]}"
+    sleep 0.5 # until each of them has had a processor
     for i in $(seq 1 "${TORTURE:-25}"); do
         dump
         names+=("$scratch/data.$i")
