@@ -15,6 +15,14 @@ static bool holds_stack(uintptr_t address, size_t size)
     return (uintptr_t)__builtin_frame_address(0) - address < size;
 }
 
+/* Handlers may come in again. */
+static void let_in(uint64_t *kept, uint64_t before, const uint64_t *mask)
+{
+    *kept = (*kept & ~(uint64_t)TLI_OUR_SIGNALS) | before;
+    tli_guard_send_held(kept);
+    tl_syscall4(TL_SYS_RT_SIGPROCMASK, TLI_SIG_SETMASK, mask, 0, sizeof(*mask));
+}
+
 bool tli_guard_unmap(struct tli_guard_call *call)
 {
     uintptr_t address = call->argument[0];
@@ -32,15 +40,11 @@ bool tli_guard_unmap(struct tli_guard_call *call)
         *kept |= TLI_OUR_SIGNALS;
         if (tli_site_unmap_begin(address, size, &cookie))
             break;
-        *kept = (*kept & ~(uint64_t)TLI_OUR_SIGNALS) | before;
-        tli_guard_send_held(kept);
-        tl_syscall4(TL_SYS_RT_SIGPROCMASK, TLI_SIG_SETMASK, &mask, 0, sizeof(mask));
+        let_in(kept, before, &mask);
         tli_sleep(100000);
     }
     call->ax = (uint64_t)tl_syscall2(TL_SYS_MUNMAP, address, size);
     tli_site_unmap_end(cookie);
-    *kept = (*kept & ~(uint64_t)TLI_OUR_SIGNALS) | before;
-    tli_guard_send_held(kept);
-    tl_syscall4(TL_SYS_RT_SIGPROCMASK, TLI_SIG_SETMASK, &mask, 0, sizeof(mask));
+    let_in(kept, before, &mask);
     return true;
 }
